@@ -1,0 +1,74 @@
+package remote
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Command is one command on a host.
+type Command struct {
+	// Args is the command and its arguments, each quoted by [Quote]. Never put
+	// a secret here: it would show in the host's process list.
+	Args []string
+	// Script is POSIX sh, run as `sh -c SCRIPT sh ARGS...`, for when one command
+	// is not enough. Args are its $1, $2, ... . No secret belongs here either.
+	Script string
+	// Become runs it as root.
+	Become bool
+	// Stdin is where secrets travel.
+	Stdin io.Reader
+	// Stdout and Stderr get the output as it comes; where nil, it is kept in
+	// the [Result], up to 16 MiB.
+	Stdout, Stderr io.Writer
+	// Timeout ends the remote command; default 60 s; negative: only ctx does.
+	Timeout time.Duration
+	// Step says in errors what was being done: "unpack the release".
+	Step string
+}
+
+// Result is what a command left behind.
+type Result struct {
+	Stdout, Stderr []byte
+}
+
+// ExitError is a command that ended with a status other than 0.
+type ExitError struct {
+	Host, Step string
+	Status     int
+	Signal     string // when a signal ended it
+	Stderr     string // its last lines
+}
+
+// Error names host, step and what the command said last.
+func (e *ExitError) Error() string {
+	how := fmt.Sprintf("exit status %d", e.Status)
+	if e.Signal != "" {
+		how = "signal " + e.Signal
+	}
+	s := fmt.Sprintf("%s: %s: %s", e.Host, e.Step, how)
+	if t := strings.TrimSpace(e.Stderr); t != "" {
+		s += ": " + t
+	}
+	return s
+}
+
+// UnreachableError is a host that could not be reached, or was lost.
+type UnreachableError struct {
+	Host  string
+	Cause error
+	Hint  string // the next command to type; may be empty
+}
+
+// Error names host and cause.
+func (e *UnreachableError) Error() string {
+	s := fmt.Sprintf("%s: unreachable: %v", e.Host, e.Cause)
+	if e.Hint != "" {
+		s += "; " + e.Hint
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *UnreachableError) Unwrap() error { return e.Cause }
