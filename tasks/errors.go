@@ -1,0 +1,93 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// GateError is a gate that did not open in time. Exit code 5.
+type GateError struct {
+	Host, Gate string
+	Saw        string        // what the gate saw last
+	After      time.Duration // how long it was waited for
+	Journal    string        // the unit's last lines
+	State      string        // in which state the host was left
+	Next       string        // the next command to type
+}
+
+// Error names host, gate, what it saw, and what to do.
+func (e *GateError) Error() string {
+	s := fmt.Sprintf("%s: gate %s did not open within %s: %s", e.Host, e.Gate, e.After.Round(100*time.Millisecond), e.Saw)
+	if e.State != "" {
+		s += "; " + e.State
+	}
+	if e.Next != "" {
+		s += "; next: " + e.Next
+	}
+	return s
+}
+
+// LockedError is a lock that somebody else holds. Exit code 6.
+type LockedError struct {
+	Host   string
+	Holder Holder
+	Frozen bool // a manual freeze, which waiting does not end
+}
+
+// Error names the holder.
+func (e *LockedError) Error() string {
+	if e.Frozen {
+		return fmt.Sprintf("%s: frozen by %s since %s: %s; next: ghadeploy unlock INVENTORY", e.Host, e.Holder.Who(), e.Holder.Since.Format(time.RFC3339), e.Holder.Message)
+	}
+	return fmt.Sprintf("%s: locked by %s since %s (%s); next: wait, or add --lock-wait 10m", e.Host, e.Holder.Who(), e.Holder.Since.Format(time.RFC3339), e.Holder.Command)
+}
+
+// CheckError is a preflight check that failed. Exit code 7.
+type CheckError struct {
+	Failed []string // "h1: database-login: password authentication failed"
+}
+
+// Error lists the failed checks.
+func (e *CheckError) Error() string {
+	return fmt.Sprintf("%d checks failed: %s; next: ghadeploy check INVENTORY", len(e.Failed), strings.Join(e.Failed, "; "))
+}
+
+// HostError is a step that failed on a host for another reason than a gate. Exit code 1.
+type HostError struct {
+	Host, Step string
+	Cause      error
+	State      string // in which state the host was left
+	Next       string // the next command to type
+}
+
+// Error names host, step, cause and what to do.
+func (e *HostError) Error() string {
+	s := fmt.Sprintf("%s: %s: %v", e.Host, e.Step, e.Cause)
+	if e.State != "" {
+		s += "; " + e.State
+	}
+	if e.Next != "" {
+		s += "; next: " + e.Next
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *HostError) Unwrap() error { return e.Cause }
+
+// UsageError is a request that cannot be: an unknown generation, a downgrade
+// without --allow-downgrade. Exit code 3; nothing was touched.
+type UsageError struct{ Message string }
+
+// Error is the message.
+func (e *UsageError) Error() string { return e.Message }
+
+// MovedError is a saved plan whose hosts or inventory are no longer what they
+// were when it was made. Exit code 1; nothing was touched.
+type MovedError struct{ Want, Have string }
+
+// Error says what to do.
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("the saved plan %s is out of date: the hosts or the inventory have changed since (now %s); next: ghadeploy plan INVENTORY -o plan.json", e.Want, e.Have)
+}
