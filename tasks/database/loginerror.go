@@ -1,0 +1,97 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// LoginKind says why a login failed.
+type LoginKind string
+
+// The ways in which a login fails.
+const (
+	Unreachable LoginKind = "unreachable"
+	BadPassword LoginKind = "bad_password"
+	NoDatabase  LoginKind = "no_database"
+	NoAccess    LoginKind = "no_access" // pg_hba.conf, or no rights on the database
+	TooMany     LoginKind = "too_many_connections"
+	OtherLogin  LoginKind = "other"
+)
+
+var errNoAnswer = fmt.Errorf("no answer within %s", DialTimeout)
+
+// LoginError is a login that failed. Its text never holds the password.
+type LoginError struct {
+	Kind                  LoginKind
+	Address, User, Target string
+	Cause                 error
+}
+
+// Error says what was tried and what the server said.
+func (e *LoginError) Error() string {
+	what := "log in to " + e.Address + " as " + e.User
+	if e.Target != "" {
+		what += ", database " + e.Target
+	}
+	return fmt.Sprintf("%s: %v", what, e.Cause)
+}
+
+// Unwrap gives what the driver said.
+func (e *LoginError) Unwrap() error { return e.Cause }
+
+// postgresLogin maps SQLSTATEs, mysqlLogin error numbers.
+var (
+	postgresLogin = map[string]LoginKind{
+		"28P01": BadPassword, "28000": NoAccess, "3D000": NoDatabase, "42501": NoAccess, "53300": TooMany,
+	}
+	mysqlLogin = map[uint16]LoginKind{
+		1045: BadPassword, 1698: BadPassword, 1049: NoDatabase, 1044: NoAccess, 1130: NoAccess, 1040: TooMany, 1203: TooMany, 1226: TooMany,
+	}
+)
+
+func classify(l login, err error) error {
+	e := &LoginError{Kind: OtherLogin, Address: l.Host, User: l.user, Target: l.name, Cause: err}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if k, known := postgresLogin[pg.Code]; known {
+			e.Kind = k
+		}
+		e.Cause = fmt.Errorf("%s (SQLSTATE %s)", pg.Message, pg.Code)
+		return e
+	}
+	if my, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		if k, known := mysqlLogin[my.Number]; known {
+			e.Kind = k
+		}
+		e.Cause = fmt.Errorf("%s (error %d)", my.Message, my.Number)
+		return e
+	}
+	if isUnreachable(err) {
+		e.Kind = Unreachable
+	}
+	// pgconn wraps the dial in a text that repeats user and database.
+	if cause := errors.Unwrap(err); cause != nil && strings.HasPrefix(err.Error(), "failed to connect to") {
+		e.Cause = cause
+	}
+	return e
+}
+
+func isUnreachable(err error) bool {
+	if errors.Is(err, errNoAnswer) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	text := err.Error()
+	for _, sign := range []string{"connect to ", "connection refused", "no route to host", "timeout", "no such host", "connect failed", "name resolution"} {
+		if strings.Contains(strings.ToLower(text), sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMariaDB tells from a version text ("10.11.6-MariaDB-0+deb12u1").
+func isMariaDB(version string) bool { return strings.Contains(strings.ToLower(version), "mariadb") }
