@@ -1,0 +1,248 @@
+package balancer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+)
+
+// Change is what a managed balancer's configuration lacks. It holds only lines
+// of ours, so it may be printed.
+type Change struct {
+	Balancer string `json:"balancer"`
+	Path     string `json:"path"`
+	// Diff is unified, of the part between our markers; never empty in a plan.
+	Diff string `json:"diff"`
+	// Base is the SHA-256 of the file this was planned against.
+	Base string `json:"base"`
+
+	block string
+}
+
+// markers around the part of haproxy.cfg that is ours.
+func markers(cluster string) (begin, end string) {
+	return "# BEGIN ghadeploy " + cluster, "# END ghadeploy " + cluster
+}
+
+// renderBackend is the managed part of haproxy.cfg, markers included.
+func renderBackend(c *inventory.Cluster) string {
+	begin, end := markers(c.Name)
+	inter, fall := time.Second, 2
+	if c.LoadBalancer.CheckInterval > 0 {
+		inter = max(c.LoadBalancer.CheckInterval/time.Duration(fall), 100*time.Millisecond)
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, begin)
+	fmt.Fprintln(&b, "# Written by ghadeploy from the inventory; changes here are overwritten.")
+	fmt.Fprintf(&b, "backend %s\n", backendName(c.LoadBalancer))
+	for _, line := range []string{
+		"mode http",
+		"balance roundrobin",
+		// 503 while the database fails, so such a node gets no requests.
+		"option httpchk GET /api/health",
+		"http-check expect status 200",
+		// A connection that fails at once goes to another server, not to the same
+		// after a second.
+		"option redispatch 1",
+		"retries 3",
+		// Live's WebSockets are idle for long.
+		"timeout tunnel 1h",
+		fmt.Sprintf("default-server inter %dms fall %d rise 2", inter.Milliseconds(), fall),
+	} {
+		fmt.Fprintf(&b, "\t%s\n", line)
+	}
+	for _, h := range c.Hosts {
+		tls := ""
+		if protocol(h) == "https" {
+			tls = " ssl verify none"
+		}
+		fmt.Fprintf(&b, "\tserver %s %s check%s\n", h.Name, net.JoinHostPort(h.Address, strconv.Itoa(Port(h))), tls)
+	}
+	fmt.Fprintln(&b, end)
+	return b.String()
+}
+
+// protocol is how Grafana is spoken to at h: "http" or "https" (h2 too).
+func protocol(h *inventory.Host) string {
+	if v, ok := h.Config.Get("server", "protocol"); ok {
+		switch strings.TrimSpace(v.Reveal()) {
+		case "https", "h2":
+			return "https"
+		}
+	}
+	return "http"
+}
+
+// splice puts block between the cluster's markers in config, or at its end, and
+// returns the new text and what stood between the markers before.
+func splice(config, cluster, block string) (after, old string, err error) {
+	begin, end := markers(cluster)
+	var before, inside, rest strings.Builder
+	at := 0 // 0 before the markers, 1 between, 2 behind
+	for line := range strings.Lines(config) {
+		switch trimmed := strings.TrimSpace(line); {
+		case trimmed == begin && at == 0:
+			at = 1
+			inside.WriteString(line)
+		case trimmed == begin, trimmed == end && at != 1:
+			return "", "", fmt.Errorf("the markers %q and %q are not one pair in this order; repair them by hand", begin, end)
+		case at == 0:
+			before.WriteString(line)
+		case at == 1:
+			inside.WriteString(line)
+			if trimmed == end {
+				at = 2
+			}
+		default:
+			rest.WriteString(line)
+		}
+	}
+	if at == 1 {
+		return "", "", fmt.Errorf("%q has no %q; repair the markers by hand", begin, end)
+	}
+	head := before.String()
+	if at == 0 && head != "" {
+		head = strings.TrimRight(head, "\n") + "\n\n"
+	}
+	return head + block + rest.String(), inside.String(), nil
+}
+
+// definedOutside tells whether config has the backend outside of the markers.
+func definedOutside(config, cluster, backend string) bool {
+	without, _, err := splice(config, cluster, "")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(without) {
+		if w := configWords(line); len(w) >= 2 && (w[0] == "backend" || w[0] == "listen") && w[1] == backend {
+			return true
+		}
+	}
+	return false
+}
+
+// planConfig compares; pure. The Diff is empty when nothing is to be done.
+func planConfig(c *inventory.Cluster, config string) (Change, error) {
+	if definedOutside(config, c.Name, backendName(c.LoadBalancer)) {
+		begin, _ := markers(c.Name)
+		return Change{}, fmt.Errorf("backend %q is defined outside of %q already: remove it there, or set load_balancer.manage: false", backendName(c.LoadBalancer), begin)
+	}
+	block := renderBackend(c)
+	after, old, err := splice(config, c.Name, block)
+	if err != nil {
+		return Change{}, err
+	}
+	sum := sha256.Sum256([]byte(config))
+	change := Change{Base: hex.EncodeToString(sum[:]), block: block}
+	if after != config {
+		change.Diff = udiff.Unified("deployed", "inventory", old, block)
+	}
+	return change, nil
+}
+
+func (p *haproxy) plan(ctx context.Context) (Change, error) {
+	config, err := p.readConfig(ctx)
+	if err != nil {
+		return Change{}, err
+	}
+	change, err := planConfig(p.cluster, config)
+	change.Balancer, change.Path = p.host, p.config
+	if err != nil {
+		return change, fmt.Errorf("%s: %w", p.config, err)
+	}
+	return change, nil
+}
+
+// installScript puts a new haproxy.cfg ($1) in place from stdin: $2 is the hash
+// of what must stand there now. Mode and owner of the old file are kept.
+const installScript = `set -eu
+cfg=$1; base=$2; new=$cfg.ghadeploy-new
+trap 'rm -f "$new"' EXIT
+now=$(sha256sum <"$cfg"); now=${now%% *}
+[ "$now" = "$base" ] || { echo "$cfg has changed since it was planned; plan again" >&2; exit 3; }
+cp -p "$cfg" "$new"
+cat >"$new"
+haproxy -c -f "$new" >&2
+cp -p "$cfg" "$cfg.ghadeploy-backup"
+mv -f "$new" "$cfg"
+if ! systemctl reload haproxy >&2; then
+  cp -p "$cfg.ghadeploy-backup" "$new" && mv -f "$new" "$cfg"
+  echo "the reload failed; $cfg is as it was before" >&2; exit 4
+fi`
+
+// apply installs the change and reloads. A reload forgets what the runtime API
+// was told, so hosts that were taken out are taken out again at once.
+func (p *haproxy) apply(ctx context.Context, c Change) error {
+	config, err := p.readConfig(ctx)
+	if err != nil {
+		return err
+	}
+	fresh, err := planConfig(p.cluster, config)
+	if err != nil {
+		return err
+	}
+	if fresh.Diff == "" {
+		return nil
+	}
+	if fresh.Base != c.Base || fresh.Diff != c.Diff {
+		return errors.New(p.config + " has changed since it was planned; plan again")
+	}
+	after, _, err := splice(config, p.cluster.Name, fresh.block)
+	if err != nil {
+		return err
+	}
+	// No backend yet is the usual reason for no answer: nothing is drained then.
+	before, _ := p.servers(ctx)
+	if _, err := p.conn.Run(ctx, remote.Command{Script: installScript, Args: []string{p.config, fresh.Base},
+		Become: true, Stdin: strings.NewReader(after), Timeout: operationTimeout, Step: "install " + p.config}); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.traits, p.api = nil, nil
+	p.mu.Unlock()
+	return p.redrain(ctx, before)
+}
+
+// redrain restores administrative states once the new process answers.
+func (p *haproxy) redrain(ctx context.Context, before []serverState) error {
+	var errs []error
+	for _, s := range before {
+		state := "drain"
+		switch {
+		case s.admin&adminMaint != 0:
+			state = "maint"
+		case s.admin&adminDrain == 0:
+			continue
+		}
+		for _, now := range p.serversAfterReload(ctx) {
+			if now.name == s.name {
+				errs = append(errs, p.set(ctx, s.name, state))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// serversAfterReload retries for a moment: the socket changes hands.
+func (p *haproxy) serversAfterReload(ctx context.Context) []serverState {
+	for range 50 {
+		if servers, err := p.servers(ctx); err == nil {
+			return servers
+		}
+		if !pause(ctx, idlePoll) {
+			break
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package balancer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// nginx is one nginx. It has neither a runtime API nor health checks, so a host
+// is drained by `down` in its server line of the upstream, and a reload: the old
+// workers finish what they have.
+type nginx struct {
+	cluster  *inventory.Cluster
+	host     string
+	conn     fleet.Conn
+	upstream string
+
+	mu   sync.Mutex // one edit at a time
+	path string     // file of the upstream; found once when not configured
+}
+
+func newNginx(c *inventory.Cluster, host string, conn fleet.Conn) *nginx {
+	return &nginx{cluster: c, host: host, conn: conn, upstream: backendName(c.LoadBalancer), path: c.LoadBalancer.Config}
+}
+
+func (n *nginx) name() string { return n.host }
+
+// locate finds the file that has the upstream. Call with mu held.
+func (n *nginx) locate(ctx context.Context) error {
+	if n.path != "" {
+		return nil
+	}
+	// -T prints the whole configuration, each file under its name.
+	res, err := n.conn.Run(ctx, remote.Command{Args: []string{"nginx", "-T", "-q"}, Become: true,
+		Timeout: askTimeout, Step: "read nginx's configuration"})
+	if err != nil {
+		return err
+	}
+	path := fileOfUpstream(string(res.Stdout), n.upstream)
+	if path == "" {
+		return fmt.Errorf("nginx has no upstream %q: set load_balancer.backend to its name", n.upstream)
+	}
+	n.path = path
+	return nil
+}
+
+// read gives the file's text and the upstream's servers. Call with mu held.
+func (n *nginx) read(ctx context.Context) (string, []upstreamServer, error) {
+	if err := n.locate(ctx); err != nil {
+		return "", nil, err
+	}
+	res, err := n.conn.Run(ctx, remote.Command{Args: []string{"cat", n.path}, Become: true,
+		Timeout: askTimeout, Step: "read " + n.path})
+	if err != nil {
+		return "", nil, err
+	}
+	text := string(res.Stdout)
+	servers, err := upstreamServers(text, n.upstream)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", n.path, err)
+	}
+	return text, servers, nil
+}
+
+// pick finds the server of a host.
+func (n *nginx) pick(ctx context.Context, servers []upstreamServer, h *inventory.Host) (upstreamServer, bool) {
+	all := addresses(ctx, h)
+	for _, s := range servers {
+		address := s.address
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			// nginx's default port.
+			address = net.JoinHostPort(strings.Trim(address, "[]"), "80")
+		}
+		for _, a := range all {
+			if a == address {
+				return s, true
+			}
+		}
+	}
+	return upstreamServer{}, false
+}
+
+func (n *nginx) drain(ctx context.Context, h *inventory.Host) error {
+	return n.edit(ctx, h, func(text string, s upstreamServer) (string, error) {
+		if s.down {
+			return text, nil
+		}
+		return s.markDown(text), nil
+	})
+}
+
+func (n *nginx) undrain(ctx context.Context, h *inventory.Host) error {
+	return n.edit(ctx, h, func(text string, s upstreamServer) (string, error) {
+		if s.down && !s.ours {
+			return "", fmt.Errorf("server %s is `down` in %s by someone's hand; remove the word there and reload nginx", s.address, n.path)
+		}
+		return s.unmark(text), nil
+	})
+}
+
+// edit changes the line of one server, checks the result and reloads. It
+// reloads too when the text is right already: a run that was killed between
+// the two leaves it so.
+func (n *nginx) edit(ctx context.Context, h *inventory.Host, change func(string, upstreamServer) (string, error)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	text, servers, err := n.read(ctx)
+	if err != nil {
+		return err
+	}
+	s, ok := n.pick(ctx, servers, h)
+	if !ok {
+		return fmt.Errorf("%s: upstream %q has no server %s", n.path, n.upstream, net.JoinHostPort(h.Address, fmt.Sprint(Port(h))))
+	}
+	after, err := change(text, s)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(text))
+	_, err = n.conn.Run(ctx, remote.Command{Script: nginxScript, Args: []string{n.path, hex.EncodeToString(sum[:])},
+		Become: true, Stdin: strings.NewReader(after), Timeout: operationTimeout, Step: "change " + n.path})
+	return err
+}
+
+// nginxScript replaces file $1, whose hash must be $2, by stdin, atomically and
+// with its mode and owner; a text that nginx does not take is put back. The
+// temporary name starts with a dot so that no include pattern (*.conf, *) of
+// nginx picks it up.
+const nginxScript = `set -eu
+f=$(readlink -f "$1"); base=$2; d=$(dirname "$f"); n=$(basename "$f"); new=$d/.$n.ghadeploy-new; old=$d/.$n.ghadeploy-old
+trap 'rm -f "$new" "$old"' EXIT
+now=$(sha256sum <"$f"); now=${now%% *}
+[ "$now" = "$base" ] || { echo "$f was changed by someone else meanwhile; try again" >&2; exit 3; }
+cp -p "$f" "$new"
+cat >"$new"
+cp -p "$f" "$old"
+mv -f "$new" "$f"
+if ! nginx -t -q; then mv -f "$old" "$f"; echo "$f is as it was before" >&2; exit 4; fi
+if systemctl is-active -q nginx 2>/dev/null; then systemctl reload nginx; else nginx -s reload; fi`
+
+// waitIdle waits until the kernel of the balancer's host has no connection to
+// the host left.
+func (n *nginx) waitIdle(ctx context.Context, h *inventory.Host, max time.Duration) error {
+	start := time.Now()
+	all := addresses(ctx, h)
+	for {
+		count, err := n.connections(ctx, all)
+		if err != nil {
+			return err
+		}
+		waited := time.Since(start)
+		if count == 0 {
+			return nil
+		}
+		if waited >= max {
+			return &BusyError{Balancer: n.host, Host: h.Name, Sessions: count, Waited: waited}
+		}
+		if !pause(ctx, min(2*idlePoll, max-waited)) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (n *nginx) connections(ctx context.Context, addresses []string) (int, error) {
+	// /proc/net/tcp6 is missing where IPv6 is off.
+	res, err := n.conn.Run(ctx, remote.Command{Script: "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || true",
+		Timeout: askTimeout, Step: "count nginx's connections"})
+	if err != nil {
+		return 0, err
+	}
+	return countEstablished(string(res.Stdout), addresses), nil
+}
+
+func (n *nginx) state(ctx context.Context, hosts []*inventory.Host) (map[string]State, error) {
+	n.mu.Lock()
+	_, servers, err := n.read(ctx)
+	n.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	res, err := n.conn.Run(ctx, remote.Command{Script: "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || true",
+		Timeout: askTimeout, Step: "count nginx's connections"})
+	if err != nil {
+		return nil, err
+	}
+	states := map[string]State{}
+	for _, h := range hosts {
+		s, ok := n.pick(ctx, servers, h)
+		if !ok {
+			states[h.Name] = State{Status: Unknown, Sessions: -1, CheckedBy: fmt.Sprintf("%s: upstream %q has no such server", n.host, n.upstream)}
+			continue
+		}
+		st := State{Status: Up, Sessions: countEstablished(string(res.Stdout), addresses(ctx, h)),
+			CheckedBy: n.host + ": configuration (nginx checks no health)"}
+		switch {
+		case s.ours:
+			st.Status, st.Drained = Drain, true
+		case s.down:
+			st.Status, st.Drained = Maint, true
+		}
+		states[h.Name] = st
+	}
+	return states, nil
+}
