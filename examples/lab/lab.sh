@@ -121,6 +121,7 @@ done
 if [ "$verb" = ssh ]; then args=("$@"); else set -- "${args[@]}"; fi
 case $verb in -h | --help | help) usage; exit 0 ;; esac
 preflight
+refuse_others
 mkdir -p "$D/logs" "$K" "$R" "$C"
 
 case $verb in

@@ -86,6 +86,8 @@ disk_up() { # disk_up HOST: mounted, with its identity
 
 disk_unmount() {
   local r=$R/$1/root i
+  mountpoint -q "$r" || return 0
+  rm -f "/run/systemd/nspawn/locks/inode-$(stat -c '%d:%i' "$r")" # nspawn's lock on it
   for ((i = 0; i < 40; i++)); do # the kernel takes a moment to let go of a killed container
     mountpoint -q "$r" || return 0
     umount "$r" 2>/dev/null || sleep .05
@@ -187,6 +189,6 @@ host_unplug() { # what a host leaves besides its disk: processes, mount, namespa
   ip netns del "$(netns "$h")" 2>/dev/null || true
   ip link del "$(cable "$h")" 2>/dev/null || true
   cg_leave "$h"
-  rm -rf "/run/systemd/nspawn/propagate/$m" "/run/systemd/nspawn/locks/"*"$m"* "/run/systemd/nspawn/unix-export/$m"
+  rm -rf "/run/systemd/nspawn/propagate/$m" "/run/systemd/nspawn/unix-export/$m"
 }
 host_drop() { host_unplug "$1"; rm -rf "${R:?}/$1"; }

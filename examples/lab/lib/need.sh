@@ -36,23 +36,34 @@ need() {
   } </dev/null >"$D/logs/apt.log" 2>&1 || die "apt-get failed: $D/logs/apt.log"
 }
 
-# claim makes sure that LAB_ID and LAB_NET are ours: another lab that runs is
-# an error, what a dead one left (a clone that was deleted, say) is cleared.
+# others prints the folder of the lab that holds our LAB_ID, when it is not us.
+others() {
+  local alias
+  alias=$(cat "/sys/class/net/$BRIDGE/ifalias" 2>/dev/null) || return 1
+  [ "$alias" != "$ALIAS" ] && echo "${alias#ghadeploy lab in }"
+}
+
+refuse_others() { # a lab of our LAB_ID that runs from another folder is not ours to touch
+  local other h i
+  other=$(others) || return 0
+  for h in $(cg_hosts); do
+    for ((i = 0; i < 20; i++)); do # what was killed just now takes a moment
+      cg_populated "$h" || continue 2
+      sleep .1
+    done
+    die "a lab called '$ID' runs in $other. Stop it (LAB_DIR=$other $SELF down) or give this one another LAB_ID and LAB_NET"
+  done
+}
+
+# claim makes sure that LAB_ID and LAB_NET are ours, and clears what a dead lab
+# left in another folder (a clone that was deleted, say).
 claim() {
-  local dev alias other h
+  local dev other h
   dev=$(ip -o -4 addr show to "$NET.0/24" | awk -v b="$BRIDGE" -v c="$ID-ctl.d" '$2 != b && $2 != c {print $2; exit}')
   [ -z "$dev" ] || die "$NET.0/24 is taken by $dev on this machine. Give this lab another network: LAB_NET=10.78.0"
-  alias=$(cat "/sys/class/net/$BRIDGE/ifalias" 2>/dev/null) || return 0
-  [ "$alias" != "$ALIAS" ] || return 0
-  other=${alias#ghadeploy lab in }
-  for h in $(cg_hosts); do
-    if cg_populated "$h"; then
-      die "a lab called '$ID' runs already, in $other. Stop it (LAB_DIR=$other $SELF down) or give this one another LAB_ID and LAB_NET"
-    fi
-  done
+  other=$(others) || return 0
   say "clearing what a lab in $other left"
-  relays_stop
-  for h in $(cg_hosts; ip netns list | awk -v p="$(netns '')" 'index($1, p) == 1 {print substr($1, length(p) + 1)}'); do host_unplug "$h"; done
+  for h in $(hosts_left); do host_unplug "$h"; done
   awk -v d="$other/run/" 'index($2, d) == 1 {print $2}' /proc/mounts | xargs -r -n 1 umount -l
   net_down
 }

@@ -10,7 +10,7 @@ net_up() {
   fi
   ip link set "$BRIDGE" alias "$ALIAS" up
   if ! ip link show "$ID-ctl.d" >/dev/null 2>&1; then ip addr replace "$NET.1/24" dev "$BRIDGE"; fi
-  sysctl -qw "net.ipv4.conf.$BRIDGE.forwarding=0"
+  echo 0 >"/proc/sys/net/ipv4/conf/$BRIDGE/forwarding"
   # and not onwards, should this machine be a router
   ip rule list | grep -q "iif $BRIDGE " || ip rule add iif "$BRIDGE" unreachable pref 770
 }
@@ -102,7 +102,7 @@ net_detour() { # the cable's far end moves behind the relay
   if [ "$h" = ctl ]; then # this machine's own address
     tap "$dn"
     ip link set "$dn" address 02:77:00:00:00:02
-    sysctl -qw "net.ipv4.conf.$dn.forwarding=0"
+    echo 0 >"/proc/sys/net/ipv4/conf/$dn/forwarding"
     ip addr del "$NET.1/24" dev "$BRIDGE" 2>/dev/null || true
     ip addr replace "$NET.1/24" dev "$dn"
     ip route replace unreachable "$NET.0/24" metric 4096

@@ -93,6 +93,7 @@ svc_db() { # svc_db NAME...
   for n; do [[ $n =~ ^[a-z][a-z0-9_]{0,62}$ ]] || die "db: a name is made of a-z, 0-9 and _, not '$n'"; done
   svc_sh "$@" <<'SH'
 set -e
+cd /
 for n; do
   su postgres -c 'psql -q -v ON_ERROR_STOP=1' <<SQL
 SET client_min_messages = warning;
