@@ -98,7 +98,9 @@ type Grafana struct {
 	SecretKey Secret
 	Admin     Admin
 	// Config of the cluster alone; hosts carry the merged one.
-	Config       Config
+	Config Config
+	// Env of the cluster alone; hosts carry the merged one.
+	Env          map[string]Value
 	Plugins      []Plugin
 	Provisioning string // absolute folder, or empty
 	LDAP         string // absolute path of an ldap.toml, or empty
@@ -184,6 +186,8 @@ type Alerting struct {
 	Redis Redis
 	// Legacy turns on the alerting of Grafana before 9 instead of unified.
 	Legacy bool
+	// Label separates clusters that share a network; default the cluster's name.
+	Label string
 	// Durations as Grafana writes them ("15s"); empty: Grafana's default.
 	PeerTimeout, GossipInterval, PushPullInterval, ReconnectTimeout string
 	SingleNodeEvaluation                                            bool

@@ -1,0 +1,271 @@
+package inventory
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// checker compares a tree with the table: unknown keys, wrong types, missing
+// keys, values out of range. It is all that a JSON Schema can say, so that
+// schema and loader refuse the same files; what needs the whole picture is in
+// semantics.go.
+type checker struct {
+	rep *reporter
+	bad map[*node]bool // reported already; decoding leaves them alone
+}
+
+func (c *checker) fail(n *node, hint, format string, args ...any) {
+	c.bad[n] = true
+	c.rep.hintf(n.pos, hint, format, args...)
+}
+
+// check reports what is wrong with n and below. what names n ("rollout.batch").
+func (c *checker) check(n *node, it *item, what string) {
+	if n.shape == nullShape {
+		return
+	}
+	if n.tag == ageTag && it.kind != secretKind && it.kind != scalarKind {
+		c.fail(n, "", "%s is not a secret, so it cannot be encrypted", what)
+		return
+	}
+	switch it.kind {
+	case textKind, secretKind:
+		c.text(n, it, what)
+	case integerKind:
+		c.integer(n, it, what)
+	case booleanKind:
+		if n.tag != "!!bool" || (n.text != "true" && n.text != "false") {
+			c.wrongType(n, it, what)
+		}
+	case scalarKind:
+		if n.shape != scalarShape {
+			c.fail(n, scalarHint(n), "%s must be a single value, this is %s", what, n.shape)
+		}
+	case listKind:
+		c.list(n, it, what)
+	case sectionKind:
+		c.section(n, it, what)
+	case mapKind:
+		c.mapping(n, it, what)
+	case configKind:
+		c.config(n, it, what)
+	case eitherKind:
+		c.either(n, it, what)
+	}
+}
+
+// scalarHint says how a list or map is written where Grafana wants text.
+func scalarHint(n *node) string {
+	if n.shape == listShape {
+		words := make([]string, 0, len(n.items))
+		for _, item := range n.items {
+			words = append(words, item.text)
+		}
+		return fmt.Sprintf("grafana.ini has no lists, write %q", strings.Join(words, " "))
+	}
+	return "grafana.ini has no maps, write a section of its own (auth.ldap: {enabled: true}) or a string"
+}
+
+func (c *checker) text(n *node, it *item, what string) {
+	switch {
+	case n.shape != scalarShape:
+		c.wrongType(n, it, what)
+	case n.tag != "!!str" && n.tag != ageTag && n.tag != "!!binary":
+		c.wrongType(n, it, what)
+	case n.tag == "!!binary":
+		c.fail(n, "write it as text", "%s must be text, not !!binary", what)
+	case len(it.enum) > 0 && !contains(it.enum, n.text):
+		c.fail(n, didYouMean(n.text, it.enum), "%s must be %s, not %q", what, oneOf(it.enum), n.text)
+	case it.format != nil && !it.format.re.MatchString(n.text):
+		c.fail(n, "", "%s must be %s, not %q", what, it.format.want, clip(n.text))
+	}
+}
+
+// decimal is an integer as YAML and JSON both read it.
+var decimal = regexp.MustCompile(`^[-+]?[0-9]+$`)
+
+func (c *checker) integer(n *node, it *item, what string) {
+	if n.shape != scalarShape || n.tag != "!!int" || !decimal.MatchString(n.text) || (len(n.text) > 1 && n.text[0] == '0') {
+		c.wrongType(n, it, what)
+		return
+	}
+	if v, err := strconv.Atoi(n.text); err != nil || v < it.min || v > it.max {
+		c.fail(n, "", "%s must be %s, not %s", what, it.want(), clip(n.text))
+	}
+}
+
+func (c *checker) wrongType(n *node, it *item, what string) {
+	if n.shape != scalarShape {
+		c.fail(n, shapeHint(n, it), "%s must be %s, this is %s", what, it.want(), n.shape)
+		return
+	}
+	is := map[string]string{"!!int": "a number", "!!float": "a number", "!!bool": "a boolean", "!!str": "text", "!!timestamp": "a date"}[n.tag]
+	if is == "" {
+		is = n.tag
+	}
+	hint := ""
+	switch {
+	case it.kind == secretKind || (it.kind == textKind && n.tag != "!!str" && it.format == nil && len(it.enum) == 0):
+		hint = "put it in quotes"
+	case it.format != nil && it.format.re.MatchString(n.text), contains(it.enum, n.text):
+		hint = fmt.Sprintf("put it in quotes: %q", n.text)
+	case it.kind == booleanKind:
+		hint = "without quotes"
+	case it.kind == integerKind && decimal.MatchString(n.text):
+		hint = "without quotes"
+	case it.format != nil && it.format.re.MatchString(n.text+"s"):
+		hint = "add the unit: " + n.text + "s"
+	}
+	if it.kind == secretKind {
+		c.fail(n, hint, "%s must be text, this is %s", what, is)
+		return
+	}
+	c.fail(n, hint, "%s must be %s, this is %s (%s)", what, it.want(), is, clip(n.text))
+}
+
+func shapeHint(n *node, it *item) string {
+	if it.kind == mapKind && n.shape == listShape && len(n.items) > 0 && n.items[0].shape == scalarShape {
+		return fmt.Sprintf("write %s: {} for each", n.items[0].text)
+	}
+	return ""
+}
+
+func (c *checker) list(n *node, it *item, what string) {
+	if n.shape != listShape {
+		hint := ""
+		if n.shape == scalarShape && it.of.kind == textKind {
+			hint = "write [" + clip(n.text) + "]"
+		}
+		c.fail(n, hint, "%s must be a list, this is %s", what, n.shape)
+		return
+	}
+	if it.nonEmpty && len(n.items) == 0 {
+		c.fail(n, "", "%s is empty", what)
+	}
+	for i, e := range n.items {
+		if e.shape == nullShape {
+			c.fail(e, "", "%s[%d] is empty", what, i)
+			continue
+		}
+		c.check(e, it.of, fmt.Sprintf("%s[%d]", what, i))
+	}
+}
+
+func (c *checker) section(n *node, it *item, what string) {
+	if n.shape != mapShape {
+		c.wrongType(n, it, what)
+		return
+	}
+	for _, e := range n.entries {
+		f := it.field(e.key)
+		if f == nil {
+			if what == "" && strings.HasPrefix(e.key, "x-") {
+				continue
+			}
+			c.rep.hintf(e.pos, didYouMean(e.key, it.fieldNames()), "unknown key %q%s", clip(e.key), inside(what))
+			continue
+		}
+		c.check(e.value, f, join(what, e.key))
+	}
+	for _, f := range it.fields {
+		if f.required && n.get(f.name) == nil {
+			c.rep.hintf(n.pos, "", "missing key %q%s: %s", f.name, inside(what), f.want())
+		}
+	}
+}
+
+func (c *checker) mapping(n *node, it *item, what string) {
+	if n.shape != mapShape {
+		c.wrongType(n, it, what)
+		return
+	}
+	if it.nonEmpty && len(n.entries) == 0 {
+		c.fail(n, "", "%s is empty", what)
+	}
+	for _, e := range n.entries {
+		if !it.names.re.MatchString(e.key) {
+			c.rep.errorf(e.pos, "%q%s is not %s", clip(e.key), inside(what), it.names.want)
+			c.bad[e.value] = true
+			continue
+		}
+		c.check(e.value, it.of, join(what, e.key))
+	}
+}
+
+// config checks section -> key -> scalar. A scalar right below config belongs
+// above the first section, as instance_name and app_mode do.
+func (c *checker) config(n *node, it *item, what string) {
+	if n.shape != mapShape {
+		c.wrongType(n, it, what)
+		return
+	}
+	for _, e := range n.entries {
+		switch {
+		case !it.names.re.MatchString(e.key):
+			c.rep.errorf(e.pos, "%q%s is not %s", clip(e.key), inside(what), it.names.want)
+		case e.value.shape == listShape:
+			c.fail(e.value, scalarHint(e.value), "%s must be a section (a map) or a single value, this is a list", join(what, e.key))
+		case e.value.shape == mapShape:
+			c.mapping(e.value, &item{kind: mapKind, names: it.names, of: &item{kind: scalarKind}}, join(what, e.key))
+		}
+	}
+}
+
+// either takes the alternative of the value's own shape and type.
+func (c *checker) either(n *node, it *item, what string) {
+	for _, alternative := range it.either {
+		if alternative.takes(n) {
+			c.check(n, alternative, what)
+			return
+		}
+	}
+	c.wrongType(n, it, what)
+}
+
+// takes tells whether the item is of the same shape and basic type as n.
+func (i *item) takes(n *node) bool {
+	switch i.kind {
+	case listKind:
+		return n.shape == listShape
+	case mapKind, sectionKind, configKind:
+		return n.shape == mapShape
+	case integerKind:
+		return n.shape == scalarShape && n.tag == "!!int"
+	case booleanKind:
+		return n.shape == scalarShape && n.tag == "!!bool"
+	}
+	return n.shape == scalarShape && n.tag == "!!str"
+}
+
+func join(what, key string) string {
+	if what == "" {
+		return key
+	}
+	return what + "." + key
+}
+
+func inside(what string) string {
+	if what == "" {
+		return ""
+	}
+	return " in " + what
+}
+
+// clip keeps a value short enough for a message.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:57]) + "..."
+	}
+	return s
+}
+
+func contains(words []string, word string) bool {
+	for _, w := range words {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

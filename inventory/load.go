@@ -1,0 +1,86 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Options say how far [Load] goes.
+type Options struct {
+	// Resolve reads secret references. Without it every reference stands for a
+	// placeholder, so that an inventory can be checked where its secrets are not.
+	Resolve bool
+	// SkipFiles leaves out the check that local files named in the inventory exist.
+	SkipFiles bool
+	// LookupEnv replaces os.LookupEnv for ${env:NAME}.
+	LookupEnv func(string) (string, bool)
+	// Home replaces the operator's home directory for ~.
+	Home string
+}
+
+func (o Options) home() string {
+	if o.Home != "" {
+		return o.Home
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "/"
+	}
+	return home
+}
+
+// Load reads the inventory at path, native or Ansible's, and returns it with
+// defaults filled in, ranges and groups resolved, secrets read and relative
+// paths made absolute.
+//
+// Overrides are merged key by key: cluster < groups in file order < host.
+//
+// All mistakes of the file come at once as [Diagnostics]; any other error means
+// that the file could not be read. What is questionable but not wrong is in
+// [Cluster.Warnings].
+func Load(ctx context.Context, path string, opts Options) (*Cluster, error) {
+	src, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseCluster(ctx, path, src, opts)
+}
+
+// Parse is [Load] for text that is in memory; path names it in errors, and
+// relative paths are relative to its folder.
+func Parse(ctx context.Context, path string, src []byte, opts Options) (*Cluster, error) {
+	return parseCluster(ctx, path, src, opts)
+}
+
+func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*Cluster, error) {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("reading inventory: %w", err)
+	}
+	rep := newReporter(path, src)
+	root := parse(rep, src)
+	if root == nil {
+		return nil, rep.err()
+	}
+	if root.get("all") != nil {
+		root = nativeFromAnsible(rep, root)
+		if root == nil {
+			return nil, rep.err()
+		}
+	}
+	check := &checker{rep: rep, bad: map[*node]bool{}}
+	check.check(root, table(), "")
+	d := &decoder{rep: rep, bad: check.bad, dir: dir, opts: opts,
+		refs: &resolver{ctx: ctx, opts: opts, dir: dir, cache: map[string]resolved{}}}
+	d.walk(root, table(), "")
+	c := d.cluster(root)
+	c.File, c.Dir = path, dir
+	d.semantics(c, root)
+	if err := rep.err(); err != nil {
+		return nil, err
+	}
+	c.Warnings = sorted(rep.warnings)
+	return c, nil
+}

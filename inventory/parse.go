@@ -1,0 +1,150 @@
+package inventory
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// MaxSize is the largest inventory that is read, in bytes. A thousand hosts
+// with overrides of their own need a tenth of it.
+const MaxSize = 1 << 20
+
+// readFile reads an inventory without ever holding more than MaxSize of it.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading inventory: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("reading inventory: %s is a directory, name the YAML file in it", path)
+	}
+	src, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading inventory: %w", err)
+	}
+	if len(src) > MaxSize {
+		return nil, Diagnostics{{Pos: Position{File: path}, Message: fmt.Sprintf("the file is larger than %d MiB, the limit for an inventory", MaxSize>>20)}}
+	}
+	return src, nil
+}
+
+// parse turns YAML text into a tree. What is wrong is in the reporter; the
+// tree is nil when there is nothing to go on with.
+func parse(rep *reporter, src []byte) *node {
+	if len(src) > MaxSize {
+		rep.errorf(Position{File: rep.file}, "the file is larger than %d MiB, the limit for an inventory", MaxSize>>20)
+		return nil
+	}
+	doc, err := parseYAML(src)
+	if err != nil {
+		rep.syntax(src, err)
+		return nil
+	}
+	if doc.second > 0 {
+		rep.hintf(rep.at(doc.second, 1), "keep one inventory in one file", "a second YAML document starts here")
+	}
+	if doc.root == nil {
+		rep.errorf(rep.at(1, 1), "the inventory is empty")
+		return nil
+	}
+	b := &treeBuilder{rep: rep, open: map[*yaml.Node]bool{}}
+	root := b.build(doc.root, 0)
+	if root.shape != mapShape {
+		rep.errorf(root.pos, "an inventory is a map of sections (cluster:, hosts:, grafana: ...), this is %s", root.shape)
+		return nil
+	}
+	if b.full {
+		return nil
+	}
+	return root
+}
+
+// document is the first YAML document of a file, and where a second one starts.
+type document struct {
+	root   *yaml.Node
+	second int // line; 0: there is none
+}
+
+func parseYAML(src []byte) (document, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	var first, next yaml.Node
+	if err := dec.Decode(&first); err != nil {
+		if errors.Is(err, io.EOF) {
+			return document{}, nil
+		}
+		return document{}, err
+	}
+	var doc document
+	if len(first.Content) > 0 {
+		doc.root = first.Content[0]
+	}
+	switch err := dec.Decode(&next); {
+	case err == nil:
+		doc.second = max(next.Line, 1)
+	case !errors.Is(err, io.EOF):
+		return document{}, err
+	}
+	return doc, nil
+}
+
+// yamlError takes "yaml: line 3: what is wrong" apart.
+var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// syntax reports that the text is not YAML. yaml.v3 names the line on which
+// the enclosing value starts for some mistakes, so the true one is searched:
+// the first line with which the text up to it fails in the same way.
+func (r *reporter) syntax(src []byte, err error) {
+	m := yamlError.FindStringSubmatch(strings.SplitN(err.Error(), "\n", 2)[0])
+	line, message := 1, err.Error()
+	if m != nil {
+		line, _ = strconv.Atoi(m[1])
+		message = m[2]
+	}
+	if found := failingLine(src, message, len(r.lines)); found > 0 {
+		line = found
+	}
+	line = min(max(line, 1), len(r.lines))
+	text := r.lines[line-1]
+	column, hint := len(text)-len(strings.TrimLeft(text, " "))+1, ""
+	if tab := strings.IndexByte(text, '\t'); tab >= 0 && strings.TrimLeft(text[:tab], " -") == "" {
+		column, hint = tab+1, "YAML is indented with spaces, this line has a tab"
+	}
+	if hint == "" && bareRange.MatchString(text) {
+		hint = `inside { } and [ ] a name with a range needs quotes: "g[1:3]"`
+	}
+	r.hintf(r.at(line, column), hint, "not valid YAML: %s", message)
+}
+
+// bareRange is a range within a flow map or list, where YAML takes its bracket
+// for a list.
+var bareRange = regexp.MustCompile(`[{\[].*\[[0-9A-Za-z]*:[0-9A-Za-z]+[:\]]`)
+
+// failingLine is the first line n for which the first n lines fail with message.
+func failingLine(src []byte, message string, lines int) int {
+	ends := make([]int, 0, lines)
+	for i, c := range src {
+		if c == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	ends = append(ends, len(src))
+	fails := func(n int) bool {
+		_, err := parseYAML(src[:ends[n]])
+		return err != nil && strings.HasSuffix(err.Error(), message)
+	}
+	n := sort.Search(len(ends), fails)
+	if n == len(ends) {
+		return 0
+	}
+	return n + 1
+}
