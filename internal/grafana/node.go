@@ -22,6 +22,13 @@ type Node struct {
 	// SecretDir is the folder on the host that $__file{} points into,
 	// "/opt/grafana/current/etc/secrets". Used where the version has $__file{}.
 	SecretDir string
+	// Defaults is conf/defaults.ini of the very release, from its archive. With
+	// it, whether a key is known is not a matter of the version table alone, and
+	// an empty value under config: can be judged. Optional.
+	Defaults []byte
+	// Fingerprint stands for a secret in [Rendered.Shown]; the caller owns the
+	// key that makes it useless to guess from. nil shows "<secret>".
+	Fingerprint func(secret string) string
 }
 
 // Section is a [section] with its keys, in order.
