@@ -1,0 +1,85 @@
+package labtest
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Env names the variable that holds the folder of the running lab.
+const Env = "GHADEPLOY_LAB"
+
+// Lab is a running lab.
+type Lab struct {
+	// Dir is LAB_DIR of lab.sh.
+	Dir string
+	// Key is a private key that root, ops and plain accept on every host.
+	Key string
+	// KnownHosts and SSHConfig are files for ssh.
+	KnownHosts, SSHConfig string
+	addresses             map[string]string
+}
+
+// Need gives the lab, or skips the test, naming what it needs: hosts are those
+// that the test uses ("h1", "svc"); none means h1 to h3 and svc.
+func Need(t testing.TB, hosts ...string) *Lab {
+	t.Helper()
+	dir := os.Getenv(Env)
+	if dir == "" {
+		t.Skipf("needs the lab: run `make test` as root on Debian, or set %s to the folder of a running one", Env)
+	}
+	lab, err := Open(dir)
+	if err != nil {
+		t.Fatalf("%s: %v", Env, err)
+	}
+	if len(hosts) == 0 {
+		hosts = []string{"h1", "h2", "h3", "svc"}
+	}
+	for _, h := range hosts {
+		if lab.addresses[h] == "" {
+			t.Skipf("needs host %s in the lab: run `make test`, or lab.sh up with more hosts", h)
+		}
+	}
+	return lab
+}
+
+// Open reads a lab's folder; programs that are no tests, such as the
+// benchmark, start here.
+func Open(dir string) (*Lab, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	lab := &Lab{
+		Dir:        dir,
+		Key:        filepath.Join(dir, "keys", "id_ed25519"),
+		KnownHosts: filepath.Join(dir, "run", "known_hosts"),
+		SSHConfig:  filepath.Join(dir, "run", "ssh_config"),
+		addresses:  map[string]string{},
+	}
+	f, err := os.Open(filepath.Join(dir, "run", "hosts"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
+		if w := strings.Fields(sc.Text()); len(w) == 2 {
+			lab.addresses[w[1]] = w[0]
+		}
+	}
+	return lab, sc.Err()
+}
+
+// Host is the address of a host ("h1", "svc", "control"); empty when the lab
+// has no such host.
+func (l *Lab) Host(name string) string { return l.addresses[name] }
+
+// Root is the folder of the repository.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
