@@ -16,6 +16,7 @@
 #                              shape a cable, values one-way; control is this machine
 #   lab.sh db NAME...          drop and create database NAME in PostgreSQL and MariaDB
 #   lab.sh flush               empty both Redis instances
+#   lab.sh need [PACKAGE...]   install what the lab needs of this machine, and these
 #
 # --yes, or CI=true, installs missing Debian packages without asking.
 #
@@ -130,6 +131,7 @@ case $verb in
   down) cmd_down "$@" ;;
   purge) cmd_purge ;;
   build) need; build_images ;;
+  need) need "$@" ;;
   status) cmd_status ;;
   ssh)
     h=$1; shift

@@ -13,17 +13,21 @@ preflight() {
   [ -n "$(cg2)" ] || die "needs cgroup2; type: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
 }
 
-missing_packages() {
+missing_packages() { # missing_packages [PACKAGE...]: the lab's own, and these
+  local p
   command -v systemd-nspawn >/dev/null || echo systemd-container
   command -v mmdebstrap >/dev/null || echo mmdebstrap
   command -v ip >/dev/null || echo iproute2
   command -v ssh >/dev/null || echo openssh-client
+  for p; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
+  done
 }
 
-# need installs the missing Debian packages: after asking, or with --yes.
+# need [PACKAGE...] installs what is missing: after asking, or with --yes.
 need() {
   local w answer
-  mapfile -t w < <(missing_packages)
+  mapfile -t w < <(missing_packages "$@")
   [ ${#w[@]} -gt 0 ] || return 0
   if [ -z "$YES" ]; then
     [ -t 0 ] || die "missing packages: ${w[*]}. Type: apt-get install --no-install-recommends ${w[*]} (or give --yes)"

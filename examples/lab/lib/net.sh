@@ -12,7 +12,7 @@ net_up() {
   if ! ip link show "$ID-ctl.d" >/dev/null 2>&1; then ip addr replace "$NET.1/24" dev "$BRIDGE"; fi
   echo 0 >"/proc/sys/net/ipv4/conf/$BRIDGE/forwarding"
   # and not onwards, should this machine be a router
-  ip rule list | grep -q "iif $BRIDGE " || ip rule add iif "$BRIDGE" unreachable pref 770
+  grep -q "iif $BRIDGE " <<<"$(ip rule list)" || ip rule add iif "$BRIDGE" unreachable pref 770
 }
 
 net_down() {

@@ -1,0 +1,35 @@
+# `make` alone lists the targets. YES=1 installs missing Debian packages without asking.
+SHELL   := /bin/bash
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LAB     := examples/lab/lab.sh
+YESFLAG := $(if $(YES),--yes)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench lab-up lab-down clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+build: ## build bin/ghadeploy, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ghadeploy ./cmd/ghadeploy
+
+demo: ## three real hosts, one highly available Grafana (root on Debian)
+	@examples/lab/demo.sh $(YESFLAG)
+
+test: ## all tests, in a lab of their own (root on Debian; plain `go test ./...` skips what needs it)
+	@.ci/test $(YESFLAG)
+
+lint: ## gofmt, go vet, staticcheck, govulncheck, gocyclo, shellcheck
+	@.ci/lint
+
+bench: build ## measure beside ssh, scp and Ansible; writes bench/README.md (root on Debian)
+	@bench/run.sh $(YESFLAG)
+
+lab-up: ## boot the demo's hosts: h1..hN and svc (N=3)
+	@$(LAB) up $(or $(N),3) $(YESFLAG)
+
+lab-down: ## stop them and leave no trace
+	@$(LAB) down
+
+clean: ## remove what was built (the lab's cached root file systems stay: examples/lab/lab.sh purge)
+	rm -rf bin .cache/releases
