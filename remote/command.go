@@ -7,23 +7,32 @@ import (
 	"time"
 )
 
-// Command is one command on a host.
+// Command is one command on a host. It runs in the C locale (LC_ALL=C), so that
+// messages are the same everywhere, and dies with its context, its timeout or
+// the connection, children and all, unless Detach says otherwise. What it leaves
+// running must have a session of its own (setsid, systemd-run).
 type Command struct {
 	// Args is the command and its arguments, each quoted by [Quote]. Never put
 	// a secret here: it would show in the host's process list.
 	Args []string
 	// Script is POSIX sh, run as `sh -c SCRIPT sh ARGS...`, for when one command
 	// is not enough. Args are its $1, $2, ... . No secret belongs here either.
+	// Linux bounds it to 128 KiB; a longer one goes on Stdin to `sh -s`.
 	Script string
 	// Become runs it as root.
 	Become bool
 	// Stdin is where secrets travel.
 	Stdin io.Reader
 	// Stdout and Stderr get the output as it comes; where nil, it is kept in
-	// the [Result], up to 16 MiB.
+	// the [Result]; more than 16 MiB of it ends the command with an error.
 	Stdout, Stderr io.Writer
 	// Timeout ends the remote command; default 60 s; negative: only ctx does.
 	Timeout time.Duration
+	// Detach lets the command finish on the host by itself: neither the end of
+	// ctx nor a lost connection stops it, only the waiting ends. It ignores
+	// SIGHUP and SIGPIPE; once the connection is gone writing to stdout or stderr
+	// fails, so what must go on regardless writes to a file.
+	Detach bool
 	// Step says in errors what was being done: "unpack the release".
 	Step string
 }

@@ -1,0 +1,93 @@
+package remote
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+)
+
+// becomePlan is how one command is started as the user it is meant for.
+type becomePlan struct {
+	line string
+	// ready is printed on stderr when become has worked: what comes before is
+	// sudo's, what comes after the command's.
+	ready string
+	// prompt is what sudo asks the password with.
+	prompt string
+	// interactive: the host may ask for a password before it takes input.
+	interactive bool
+	// pty: doas reads a password from a terminal only.
+	pty              bool
+	method, password string
+}
+
+// becoming makes the command line. Passwords are not in it: they are sent on
+// stdin when the host asks.
+func (c *Client) becoming(cmd *Command) (*becomePlan, error) {
+	p := &becomePlan{}
+	var prefix []string
+	if cmd.Become && c.user != "root" {
+		p.method, p.password = c.target.Become.Method, c.target.Become.Password
+		if p.method == "" {
+			p.method = "sudo"
+		}
+		p.interactive = p.password != ""
+		mark := rand.Text()
+		p.ready = "ghadeploy-ready-" + mark
+		p.prompt = "ghadeploy-password-" + mark
+		switch {
+		case p.method == "sudo" && p.interactive:
+			prefix = []string{"sudo", "-H", "-S", "-p", p.prompt, "--"}
+		case p.method == "sudo":
+			prefix = []string{"sudo", "-H", "-n", "--"}
+		case p.method == "doas" && p.interactive:
+			return p, c.doas(p, cmd)
+		case p.method == "doas":
+			prefix = []string{"doas", "-n", "--"}
+		default:
+			return nil, c.cannotBecome(p, cmd.step(), fmt.Sprintf("needs root, but the login user is %s and become is %q", c.user, p.method),
+				"log in as root (ssh.user) or set ssh.become.method to sudo or doas")
+		}
+	}
+	l, err := line(prefix, p.ready, cmd)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", c.target.Name, cmd.step(), err)
+	}
+	p.line = l
+	return p, nil
+}
+
+func (c *Client) cannotBecome(p *becomePlan, step, reason, hint string) error {
+	return &BecomeError{Host: c.target.Name, Step: step, User: c.user, Method: p.method, Reason: reason, Hint: hint}
+}
+
+// becomeFault reads what sudo or doas said when the command never began.
+func (c *Client) becomeFault(p *becomePlan, step, said string, refused bool) error {
+	has := func(parts ...string) bool {
+		for _, s := range parts {
+			if strings.Contains(said, s) {
+				return true
+			}
+		}
+		return false
+	}
+	user := c.user
+	switch {
+	case refused, has("incorrect password", "Sorry, try again", "Authorization failed") && p.password != "":
+		return c.cannotBecome(p, step, fmt.Sprintf("%s password refused for user %s", p.method, user), "correct ssh.become.password")
+	case has("not in the sudoers", "may not run sudo", "is not allowed to execute", "Operation not permitted") && !has("a password is required"):
+		return c.cannotBecome(p, step, fmt.Sprintf("user %s may not become root with %s", user, p.method),
+			fmt.Sprintf("let it: echo '%s ALL=(ALL) NOPASSWD: ALL' | EDITOR='tee' visudo -f /etc/sudoers.d/%s", user, user))
+	case has("have a tty", "a tty is required"):
+		return c.cannotBecome(p, step, p.method+" wants a terminal", fmt.Sprintf("add to sudoers: Defaults:%s !requiretty", user))
+	case has("a password is required", "Authorization required", "Authentication required"):
+		return c.cannotBecome(p, step, fmt.Sprintf("%s asks user %s for a password", p.method, user),
+			"set ssh.become.password, or NOPASSWD in sudoers (nopass in doas.conf)")
+	case has("not found", "No such file"):
+		return c.cannotBecome(p, step, p.method+" is not installed: "+said, "install it, set ssh.become.method, or log in as root (ssh.user)")
+	}
+	if said == "" {
+		said = "no answer"
+	}
+	return c.cannotBecome(p, step, fmt.Sprintf("cannot become root with %s: %s", p.method, said), "try: ssh "+user+"@"+c.target.Address+" "+p.method+" true")
+}

@@ -1,0 +1,217 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	defaultConnectTimeout = 10 * time.Second
+	defaultKeepAlive      = 5 * time.Second
+	defaultStarting       = 24
+	// startingPerAddress stays below the 10 unauthenticated connections from
+	// which stock sshd (MaxStartups 10:30:100) drops some.
+	startingPerAddress = 8
+)
+
+// Dialer opens connections. Its zero value works as `ssh` does without a
+// terminal; one Dialer serves all hosts of a run, whose bastions, key files and
+// known hosts it reads once. Its fields must not change after the first Dial.
+type Dialer struct {
+	// ConfigFiles are OpenSSH client configurations, the first value of which
+	// counts. Nil: ~/.ssh/config and /etc/ssh/ssh_config; empty: none.
+	ConfigFiles []string
+	// Passphrase asks for the passphrase of an encrypted key file, once per key
+	// however many hosts want it. The time it takes is no connect time. Nil:
+	// encrypted keys are left out.
+	Passphrase func(ctx context.Context, keyfile string) (string, error)
+	// Note gets remarks on what was left out of the OpenSSH configuration
+	// (nil: none). Each remark comes once.
+	Note func(remark string)
+	// MaxStarting bounds the dials under way at once; default 24, and 8 an address.
+	MaxStarting int
+	// KeepAlive is the time between signs of life; after three that did not come
+	// the host counts as lost. Default 5 s.
+	KeepAlive time.Duration
+
+	once    sync.Once
+	conf    *sshConfig
+	keys    keyRing
+	known   knownFiles
+	starts  startLimit
+	bastion bastions
+}
+
+func (d *Dialer) init() {
+	d.once.Do(func() {
+		if d.MaxStarting <= 0 {
+			d.MaxStarting = defaultStarting
+		}
+		if d.KeepAlive <= 0 {
+			d.KeepAlive = defaultKeepAlive
+		}
+		d.conf = loadConfig(d.ConfigFiles, d.Note)
+		d.keys.ask = d.Passphrase
+		d.starts.all = make(chan struct{}, d.MaxStarting)
+	})
+}
+
+// Dial connects to a host and logs in, through as many hops as it takes. Every
+// error is an *[UnreachableError], inside which [errors.As] finds a *[HostKeyError]
+// or *[AuthError] when that was it.
+func (d *Dialer) Dial(ctx context.Context, t Target) (*Client, error) {
+	d.init()
+	if t.Name == "" {
+		t.Name = t.Address
+	}
+	route, err := d.conf.route(t)
+	if err != nil {
+		return nil, &UnreachableError{Host: t.Name, Cause: err}
+	}
+	ctx, patience := withPatience(ctx, t.ConnectTimeout)
+	defer patience.stop()
+	via, err := d.through(ctx, route[:len(route)-1], patience)
+	if err != nil {
+		return nil, unreachable(t.Name, err)
+	}
+	last := route[len(route)-1]
+	conn, beat, err := d.connect(ctx, last, via, patience)
+	if err != nil {
+		via.release()
+		return nil, unreachable(t.Name, err)
+	}
+	if t.Become.Method == "" {
+		t.Become.Method = "sudo"
+	}
+	return newClient(t, last.user, conn, beat, via.release), nil
+}
+
+// unreachable adds the next command to type.
+func unreachable(host string, err error) error {
+	u := &UnreachableError{Host: host, Cause: err}
+	var key *HostKeyError
+	var auth *AuthError
+	switch {
+	case errors.As(err, &key):
+		u.Hint = key.hint(host)
+	case errors.As(err, &auth):
+		u.Hint = "try: ssh -v " + sshWords(auth.User, auth.Address)
+	case errors.Is(err, errConnectTimeout):
+		u.Hint = "is it up, and does a firewall let us through? (ssh.connect_timeout)"
+	}
+	return u
+}
+
+func sshWords(user, address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return user + "@" + address
+	}
+	if port == "22" {
+		return user + "@" + host
+	}
+	return "-p " + port + " " + user + "@" + host
+}
+
+// connect makes one hop and retries while sshd drops us for being busy.
+func (d *Dialer) connect(ctx context.Context, e *endpoint, via *bastionRef, p *patience) (*ssh.Client, *heartbeat, error) {
+	for try := 0; ; try++ {
+		conn, beat, err := d.connectOnce(ctx, e, via, p)
+		if err == nil {
+			return conn, beat, nil
+		}
+		if ctx.Err() != nil {
+			var key *HostKeyError
+			if !errors.As(err, &key) {
+				err = fmt.Errorf("%s: %w", e.addr(), context.Cause(ctx))
+			}
+			return nil, nil, err
+		}
+		if !errors.Is(err, errDropped) {
+			return nil, nil, err
+		}
+		// Jitter, lest all that were dropped come back together.
+		wait := time.Duration(100+rand.IntN(200*(min(try, 5)+1))) * time.Millisecond
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, nil, fmt.Errorf("%s: %w: %w", e.addr(), context.Cause(ctx), err)
+		}
+	}
+}
+
+// errDropped is a sshd that closed the connection before its first word.
+var errDropped = errors.New("sshd closed the connection before its banner (MaxStartups or PerSourcePenalties?)")
+
+func (d *Dialer) connectOnce(ctx context.Context, e *endpoint, via *bastionRef, p *patience) (*ssh.Client, *heartbeat, error) {
+	done, err := d.starts.acquire(ctx, via.key()+"/"+e.addr())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	raw, err := via.dial(ctx, e.addr())
+	if err != nil {
+		return nil, nil, err
+	}
+	conn := &countedConn{Conn: raw}
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
+	client, err := d.handshake(ctx, conn, e, p)
+	if err != nil {
+		_ = raw.Close()
+		if !conn.banner.found.Load() && isDrop(err) {
+			return nil, nil, fmt.Errorf("%s: %w", e.addr(), errDropped)
+		}
+		return nil, nil, err
+	}
+	if !stop() { // ctx ended together with the login
+		_ = client.Close()
+		return nil, nil, context.Cause(ctx)
+	}
+	return client, &heartbeat{conn: conn, every: d.KeepAlive}, nil
+}
+
+func isDrop(err error) bool {
+	return errors.Is(err, errEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// startLimit bounds the connections that have not logged in yet.
+type startLimit struct {
+	all     chan struct{}
+	mu      sync.Mutex
+	address map[string]chan struct{}
+}
+
+func (s *startLimit) acquire(ctx context.Context, address string) (release func(), err error) {
+	s.mu.Lock()
+	if s.address == nil {
+		s.address = map[string]chan struct{}{}
+	}
+	one := s.address[address]
+	if one == nil {
+		one = make(chan struct{}, startingPerAddress)
+		s.address[address] = one
+	}
+	s.mu.Unlock()
+	// First the narrow gate: who waits there takes no place from other hosts.
+	select {
+	case one <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case s.all <- struct{}{}:
+	case <-ctx.Done():
+		<-one
+		return nil, context.Cause(ctx)
+	}
+	return func() { <-s.all; <-one }, nil
+}

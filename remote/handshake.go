@@ -1,0 +1,88 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+var errEOF = io.EOF
+
+// handshake verifies the host and logs in.
+func (d *Dialer) handshake(ctx context.Context, conn net.Conn, e *endpoint, p *patience) (*ssh.Client, error) {
+	check, err := d.hostKeyCheck(e)
+	if err != nil {
+		return nil, err
+	}
+	login := d.newLogin(ctx, e, p)
+	defer login.close()
+	config := &ssh.ClientConfig{
+		User:              e.user,
+		Auth:              login.methods(),
+		HostKeyCallback:   check.verify,
+		HostKeyAlgorithms: check.algorithms,
+	}
+	c, chans, reqs, err := ssh.NewClientConn(conn, e.addr(), config)
+	if err == nil {
+		return ssh.NewClient(c, chans, reqs), nil
+	}
+	if check.fault != nil {
+		return nil, check.fault
+	}
+	if check.passed && isAuthFault(err) {
+		return nil, login.refused(err)
+	}
+	return nil, fmt.Errorf("%s: %w", e.addr(), err)
+}
+
+// isAuthFault: the library has no type for it (client_auth.go), and sshd says
+// "Too many authentication failures" by disconnecting.
+func isAuthFault(err error) bool {
+	s := err.Error()
+	return strings.Contains(s, "unable to authenticate") || strings.Contains(s, "authentication failures")
+}
+
+// preferredHostKeys is OpenSSH's order; without certificates, which need a
+// @cert-authority line and are asked for when there is one.
+var preferredHostKeys = [...]string{
+	ssh.KeyAlgoED25519,
+	ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+	ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
+}
+
+// inOrder puts the algorithms of known keys first: another order would make a
+// host that has several keys look changed.
+func inOrder(known []string) []string {
+	all := slices.Clone(known)
+	for _, a := range preferredHostKeys {
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	// ssh-rsa stands for the key's type in known_hosts; as a signature it is SHA-1.
+	return slices.DeleteFunc(all, func(a string) bool { return a == ssh.KeyAlgoRSA || a == ssh.CertAlgoRSAv01 })
+}
+
+// hostKeyCheck is the verification of one handshake.
+type hostKeyCheck struct {
+	algorithms []string
+	check      func(hostname string, remote net.Addr, key ssh.PublicKey) error
+	fault      *HostKeyError
+	passed     bool
+}
+
+func (h *hostKeyCheck) verify(hostname string, remote net.Addr, key ssh.PublicKey) error {
+	err := h.check(hostname, remote, key)
+	if err == nil {
+		h.passed = true
+		return nil
+	}
+	errors.As(err, &h.fault)
+	return err
+}

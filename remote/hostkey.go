@@ -1,0 +1,181 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/skeema/knownhosts"
+	"golang.org/x/crypto/ssh"
+	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+)
+
+// HostKeyError is a host key that was not accepted. Nothing was sent to the host,
+// neither a user name nor a password.
+type HostKeyError struct {
+	// Address is host:port as dialled.
+	Address string
+	// Files are the known_hosts files that were asked.
+	Files []string
+	// Type and Fingerprint ("SHA256:...") are of the key that the host showed.
+	Type, Fingerprint string
+	// Known are the keys that were expected; none: the host is unknown.
+	Known []KnownKey
+	// Pinned is the fingerprint that the inventory wants, if it does.
+	Pinned string
+	// Revoked: the key is marked @revoked.
+	Revoked bool
+	// Cause is another reason, such as a certificate that has expired.
+	Cause error
+}
+
+// KnownKey is a line of a known_hosts file.
+type KnownKey struct {
+	Type, Fingerprint, File string
+	Line                    int
+}
+
+// Changed tells a changed key from an unknown host.
+func (e *HostKeyError) Changed() bool { return len(e.Known) > 0 || e.Pinned != "" }
+
+// Unwrap gives the cause.
+func (e *HostKeyError) Unwrap() error { return e.Cause }
+
+// Error says what the host showed and what was expected.
+func (e *HostKeyError) Error() string {
+	shown := fmt.Sprintf("%s (%s)", e.Fingerprint, e.Type)
+	switch {
+	case e.Revoked:
+		return fmt.Sprintf("DANGER: the host key of %s is marked @revoked: %s", e.Address, shown)
+	case e.Pinned != "":
+		return fmt.Sprintf("DANGER: the host key of %s is %s, the inventory wants %s", e.Address, shown, e.Pinned)
+	case len(e.Known) > 0:
+		var old []string
+		for _, k := range e.Known {
+			old = append(old, fmt.Sprintf("%s (%s) at %s:%d", k.Fingerprint, k.Type, k.File, k.Line))
+		}
+		return fmt.Sprintf("DANGER: the host key of %s has changed: it shows %s, known is %s; someone may be listening in, or the host was installed anew",
+			e.Address, shown, strings.Join(old, ", "))
+	case e.Cause != nil:
+		return fmt.Sprintf("host key of %s: %s: %v", e.Address, shown, e.Cause)
+	}
+	return fmt.Sprintf("host key of %s is unknown: %s is not in %s", e.Address, shown, strings.Join(e.Files, ", "))
+}
+
+// hint is the next command to type.
+func (e *HostKeyError) hint(name string) string {
+	host, port, err := net.SplitHostPort(e.Address)
+	if err != nil {
+		host, port = e.Address, "22"
+	}
+	file := "~/.ssh/known_hosts"
+	if len(e.Files) > 0 {
+		file = e.Files[0]
+	}
+	trust := "ghadeploy trust INVENTORY --limit " + Quote(name)
+	switch {
+	case e.Revoked:
+		return "do not connect; make new keys on the host: ssh-keygen -A"
+	case e.Pinned != "":
+		return "compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console, then correct the fingerprint in the inventory"
+	case len(e.Known) > 0:
+		return fmt.Sprintf("when you know why it changed: ssh-keygen -R %s -f %s, then %s",
+			Quote(knownhosts.Normalize(e.Address)), Quote(e.Known[0].File), trust)
+	}
+	return fmt.Sprintf("compare the fingerprint on the host's console, then: %s (or: ssh-keyscan -p %s %s >> %s)", trust, port, Quote(host), Quote(file))
+}
+
+// hostKeyCheck prepares the verification of one endpoint.
+func (d *Dialer) hostKeyCheck(e *endpoint) (*hostKeyCheck, error) {
+	if e.fingerprint != "" {
+		return &hostKeyCheck{algorithms: inOrder(e.pinnedTypes), check: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			if got := ssh.FingerprintSHA256(key); got != e.fingerprint {
+				return &HostKeyError{Address: e.addr(), Type: key.Type(), Fingerprint: got, Pinned: e.fingerprint}
+			}
+			return nil
+		}}, nil
+	}
+	db, err := d.known.load(e.knownHosts)
+	if err != nil {
+		return nil, fmt.Errorf("read known hosts: %w", err)
+	}
+	name := e.knownName()
+	return &hostKeyCheck{algorithms: inOrder(db.HostKeyAlgorithms(name)), check: func(_ string, remote net.Addr, key ssh.PublicKey) error {
+		return d.checkKnown(db, e, name, remote, key)
+	}}, nil
+}
+
+func (d *Dialer) checkKnown(db *knownhosts.HostKeyDB, e *endpoint, name string, remote net.Addr, key ssh.PublicKey) error {
+	err := db.HostKeyCallback()(name, remote, key)
+	if err == nil {
+		return nil
+	}
+	fault := &HostKeyError{Address: e.addr(), Files: e.knownHosts, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key)}
+	var unknown *xknownhosts.KeyError
+	var revoked *xknownhosts.RevokedError
+	switch {
+	case errors.As(err, &revoked):
+		fault.Revoked = true
+		return fault
+	case !errors.As(err, &unknown):
+		fault.Cause = err
+		return fault
+	}
+	for _, w := range unknown.Want {
+		fault.Known = append(fault.Known, KnownKey{Type: w.Key.Type(), Fingerprint: ssh.FingerprintSHA256(w.Key), File: w.Filename, Line: w.Line})
+	}
+	if len(fault.Known) > 0 || !e.acceptNew || len(e.knownHosts) == 0 {
+		return fault
+	}
+	if err := addKnownHost(e.knownHosts[0], name, key); err != nil {
+		fault.Cause = err
+		return fault
+	}
+	return nil
+}
+
+// knownFiles keeps parsed known_hosts files: a thousand hosts read them once.
+type knownFiles struct {
+	mu     sync.Mutex
+	parsed map[string]parsedFiles
+}
+
+type parsedFiles struct {
+	stamp string
+	db    *knownhosts.HostKeyDB
+}
+
+func (k *knownFiles) load(files []string) (*knownhosts.HostKeyDB, error) {
+	var there []string
+	var stamp strings.Builder
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		there = append(there, f)
+		fmt.Fprintf(&stamp, "%s %d %s\n", f, info.Size(), info.ModTime().Format(time.RFC3339Nano))
+	}
+	id := strings.Join(files, "\x00")
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if p, ok := k.parsed[id]; ok && p.stamp == stamp.String() {
+		return p.db, nil
+	}
+	db, err := knownhosts.NewDB(there...)
+	if err != nil {
+		return nil, err
+	}
+	if k.parsed == nil {
+		k.parsed = map[string]parsedFiles{}
+	}
+	k.parsed[id] = parsedFiles{stamp.String(), db}
+	return db, nil
+}

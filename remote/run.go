@@ -1,0 +1,130 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	defaultTimeout = 60 * time.Second
+	// maxOutput is how much output a Result holds.
+	maxOutput = 16 << 20
+	// errorTail is how much of stderr an ExitError looks at.
+	errorTail = 4 << 10
+)
+
+// Run runs a command to its end. The errors it returns:
+//
+//   - *[ExitError]: it ended with another status than 0; the Result has its output
+//   - *[BecomeError]: it did not start, since the login user could not become root
+//   - *[UnreachableError]: the connection was lost
+//   - one that wraps [context.Canceled] or [context.DeadlineExceeded]: ctx or the
+//     timeout ended it, and on the host it is dead with all its children
+//
+// Stdin may be read a little further than the command did, also for a moment
+// after Run has returned.
+func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
+	ctx, cancel := withTimeout(ctx, cmd.Timeout)
+	defer cancel()
+	stdout := capped{what: "stdout"}
+	stderr := capped{what: "stderr"}
+	tail := &tailWriter{}
+	out, errs := orElse(cmd.Stdout, &stdout), io.Writer(&stderr)
+	if cmd.Stderr != nil {
+		errs = io.MultiWriter(cmd.Stderr, tail)
+	}
+	s, err := c.start(ctx, &cmd, out, errs)
+	if err != nil {
+		return Result{}, err
+	}
+	err = s.end(ctx, cmd.Detach, func() string {
+		if cmd.Stderr != nil {
+			return lastLines(tail.bytes())
+		}
+		return lastLines(stderr.bytes())
+	})
+	return Result{Stdout: stdout.bytes(), Stderr: stderr.bytes()}, err
+}
+
+// end waits and makes the error.
+func (s *session) end(ctx context.Context, detached bool, said func() string) error {
+	got, err := s.wait(ctx, detached)
+	if s.gate != nil && ctx.Err() == nil && s.c.Err() == nil {
+		if fault := s.gate.fault(); fault != nil {
+			return fault
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if got.status == 0 && got.signal == "" {
+		return nil
+	}
+	return &ExitError{Host: s.c.target.Name, Step: s.step, Status: got.status, Signal: got.signal, Stderr: said()}
+}
+
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	switch {
+	case d < 0:
+		return context.WithCancel(ctx)
+	case d == 0:
+		d = defaultTimeout
+	}
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not done after %s: %w", d, context.DeadlineExceeded))
+}
+
+func orElse(w, other io.Writer) io.Writer {
+	if w != nil {
+		return w
+	}
+	return other
+}
+
+// capped keeps output up to maxOutput and refuses more: cut output would be
+// taken for the whole of it.
+type capped struct {
+	what string
+	mu   sync.Mutex
+	buf  []byte
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.buf)+len(p) > maxOutput {
+		return 0, fmt.Errorf("more than %d MiB on %s", maxOutput>>20, c.what)
+	}
+	c.buf = append(c.buf, p...)
+	return len(p), nil
+}
+
+func (c *capped) bytes() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf[:len(c.buf):len(c.buf)]
+}
+
+// tailWriter keeps the end of what is written.
+type tailWriter struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tailWriter) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - errorTail; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tailWriter) bytes() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]byte(nil), t.buf...)
+}

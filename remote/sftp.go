@@ -1,0 +1,3 @@
+package remote
+
+type sftpSession struct{}
