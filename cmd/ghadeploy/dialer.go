@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/remote"
+)
+
+// dialer connects to hosts; encrypted keys ask on the terminal where there is one.
+func (s *session) dialer() *remote.Dialer {
+	d := &remote.Dialer{}
+	if s.streams.InTTY && s.streams.ErrTTY {
+		d.Passphrase = func(ctx context.Context, keyfile string) (string, error) {
+			return s.askSecret(ctx, "Passphrase of "+keyfile)
+		}
+	}
+	if s.flags.verbose {
+		d.Note = func(remark string) {
+			s.progress.Aside(func() { fmt.Fprintln(s.streams.Err, ui.Clean(remark)) })
+		}
+	}
+	return d
+}
+
+// askSecret reads a line without echo. Ctrl-C leaves the terminal as it was,
+// because the read ends with the process.
+func (s *session) askSecret(ctx context.Context, question string) (string, error) {
+	type answer struct {
+		text []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	var a answer
+	s.progress.Aside(func() {
+		fmt.Fprintf(s.streams.Err, "%s: ", question)
+		go func() {
+			text, err := s.streams.Password()
+			got <- answer{text, err}
+		}()
+		select {
+		case a = <-got:
+		case <-ctx.Done():
+			a.err = ctx.Err()
+		}
+		fmt.Fprintln(s.streams.Err)
+	})
+	if a.err != nil {
+		return "", fmt.Errorf("read the passphrase: %w", a.err)
+	}
+	if len(a.text) == 0 {
+		return "", errors.New("no passphrase given")
+	}
+	return string(a.text), nil
+}

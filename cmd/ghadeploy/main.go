@@ -1,0 +1,30 @@
+// Command ghadeploy turns an inventory of bare-metal hosts into a highly
+// available Grafana cluster and keeps it one.
+//
+// It is the front door only: one file per command, each an options struct and
+// a run function. Flags come in, results are rendered; what is decided, is
+// decided in package tasks.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+)
+
+func main() {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	a := &app{
+		streams:   ui.Files(os.Stdin, os.Stdout, os.Stderr, os.Getenv),
+		getenv:    os.Getenv,
+		now:       time.Now,
+		newRunner: realRunner,
+		signals:   signals,
+	}
+	os.Exit(a.main(context.Background(), os.Args[1:]))
+}

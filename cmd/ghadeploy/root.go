@@ -1,0 +1,100 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/tasks"
+)
+
+const rootLong = `ghadeploy turns an inventory of bare-metal hosts into a highly available
+Grafana cluster, and keeps it one through restarts, upgrades and failures.
+
+The inventory is the first argument of every command; without one it is
+$GHADEPLOY_INVENTORY, or ./inventory.yaml.
+
+Exit codes: 0 done or nothing to do, 1 failed, 2 changes pending (plan
+--detailed-exitcode), 3 invalid inventory or usage, 4 host unreachable, 5 a gate
+failed or the cluster is not healthy, 6 lock held, 7 a check failed, 130
+interrupted.`
+
+// The groups that help shows commands in.
+const (
+	groupSetup   = "setup"
+	groupChange  = "change"
+	groupSee     = "see"
+	groupControl = "control"
+)
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ghadeploy",
+		Short:         "Highly available Grafana on bare-metal hosts",
+		Long:          rootLong,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetOut(a.streams.Out)
+	root.SetErr(a.streams.Err)
+	root.SetIn(a.streams.In)
+	root.AddGroup(
+		&cobra.Group{ID: groupSetup, Title: "Describe a cluster:"},
+		&cobra.Group{ID: groupChange, Title: "Change it:"},
+		&cobra.Group{ID: groupSee, Title: "See it:"},
+		&cobra.Group{ID: groupControl, Title: "Take hold of it:"},
+	)
+	a.globalFlags(root)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.begin(cmd) }
+	root.AddCommand(a.commands()...)
+	return root
+}
+
+func (a *app) globalFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVarP(&a.flags.limit, "limit", "l", "", "only these hosts: names, groups, globs, ~regex, a:&b:!c as in Ansible")
+	f.StringVarP(&a.flags.output, "output", "o", "text", "text or json")
+	f.BoolVarP(&a.flags.yes, "yes", "y", false, "do not ask")
+	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "show more")
+	f.BoolVar(&a.flags.noColor, "no-color", false, "no colours (also NO_COLOR)")
+	f.DurationVar(&a.flags.timeout, "timeout", 0, "end the whole command after this long; 0: never")
+	a.complete(root, "limit", a.completeLimit)
+	a.complete(root, "output", fixed("text", "json"))
+}
+
+// begin checks what all commands share, once the command line is parsed.
+func (a *app) begin(cmd *cobra.Command) error {
+	if a.flags.noColor {
+		a.streams.OutStyle, a.streams.ErrStyle = ui.Style{}, ui.Style{}
+	}
+	if !slices.Contains([]string{"text", "json"}, a.flags.output) && cmd.Annotations[takesFile] == "" {
+		return &tasks.UsageError{Message: "-o takes text or json, not " + a.flags.output}
+	}
+	a.started = true
+	return nil
+}
+
+// takesFile marks commands whose -o may name a file.
+const takesFile = "output-file"
+
+// commands in the order in which an operator meets them.
+func (a *app) commands() []*cobra.Command {
+	var all []*cobra.Command
+	for _, group := range []struct {
+		id       string
+		commands []*cobra.Command
+	}{
+		{groupSetup, []*cobra.Command{a.validateCommand()}},
+		{groupChange, []*cobra.Command{a.planCommand(), a.applyCommand()}},
+		{groupSee, []*cobra.Command{a.statusCommand()}},
+	} {
+		for _, c := range group.commands {
+			c.GroupID = group.id
+			all = append(all, c)
+		}
+	}
+	return append(all, a.completionCommand(), a.versionCommand())
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/tasks"
+)
+
+type statusOptions struct {
+	path     string
+	watch    bool
+	interval time.Duration
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [INVENTORY]",
+		Short: "Show the state of every host, and a verdict",
+		Long: `Show what every host runs, its health, its place in the alerting cluster, what
+the load balancer sees, and what is not as it was deployed.
+
+Exit code 0: healthy; 5: not healthy; 4: hosts are unreachable.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.path = a.inventoryPath(args)
+			if o.watch && o.interval < time.Second {
+				return usage("--interval must be at least 1s")
+			}
+			return a.status(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again and again until Ctrl-C")
+	cmd.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "how often with --watch")
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, o statusOptions) error {
+	s, err := a.open(ctx, sessionOptions{command: "status", path: o.path, quiet: o.watch})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if o.watch {
+		return s.watchStatus(o.interval)
+	}
+	st, err := s.runner.Status(s.ctx, nil)
+	if err != nil {
+		return err
+	}
+	s.Close()
+	if err := a.render(st, func() error {
+		return ui.WriteStatus(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), st, a.now())
+	}); err != nil {
+		return err
+	}
+	return statusCode(st)
+}
+
+// statusCode is the exit code that scripts wait for.
+func statusCode(st *tasks.Status) error {
+	for _, h := range st.Hosts {
+		if !h.Reachable {
+			return &exitError{exitUnreachable}
+		}
+	}
+	if !st.Healthy {
+		return &exitError{exitGate}
+	}
+	return nil
+}
+
+// watchStatus repeats the status over the same connections until it is
+// interrupted; with -o json, one document per line.
+func (s *session) watchStatus(interval time.Duration) error {
+	lines := ui.NewNDJSON(s.streams.Out)
+	screen := ui.NewScreen(s.streams.Out, s.streams.OutTTY && s.streams.Animated, s.streams.Size)
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		st, err := s.runner.Status(s.ctx, nil)
+		if errors.Is(err, context.Canceled) && s.interrupted.Load() {
+			return nil // Ctrl-C is how watching ends
+		}
+		if err != nil {
+			return err
+		}
+		if s.json() {
+			err = lines.Last(st)
+		} else {
+			err = screen.Show(ui.StatusText(s.streams.OutStyle, s.streams.Columns(), st, s.now()))
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			if s.interrupted.Load() {
+				return nil
+			}
+			return context.Cause(s.ctx)
+		}
+	}
+}

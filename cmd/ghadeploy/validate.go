@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/inventory"
+)
+
+type validateOptions struct {
+	path      string
+	noSecrets bool
+}
+
+// validateResult is the document of validate -o json.
+type validateResult struct {
+	Valid    bool            `json:"valid"`
+	File     string          `json:"file"`
+	Cluster  string          `json:"cluster,omitempty"`
+	Hosts    []string        `json:"hosts,omitempty"`
+	Errors   []ui.Diagnostic `json:"errors"`
+	Warnings []ui.Diagnostic `json:"warnings"`
+}
+
+func (a *app) validateCommand() *cobra.Command {
+	var o validateOptions
+	cmd := &cobra.Command{
+		Use:   "validate [INVENTORY]",
+		Short: "Check an inventory without touching a host",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.path = a.inventoryPath(args)
+			return a.validate(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.noSecrets, "no-secrets", false, "do not read secret references: for machines that have no secrets, such as a CI for pull requests")
+	return cmd
+}
+
+func (a *app) validate(ctx context.Context, o validateOptions) error {
+	cluster, err := a.load(ctx, o.path, inventory.Options{Resolve: !o.noSecrets})
+	var mistakes inventory.Diagnostics
+	if errors.As(err, &mistakes) && a.json() {
+		if err := a.document(validateResult{File: o.path, Errors: ui.Diagnostics(mistakes), Warnings: []ui.Diagnostic{}}); err != nil {
+			return err
+		}
+		return &exitError{exitUsage}
+	}
+	if err != nil {
+		return err
+	}
+	result := validateResult{Valid: true, File: o.path, Cluster: cluster.Name, Errors: []ui.Diagnostic{}, Warnings: ui.Diagnostics(cluster.Warnings)}
+	for _, h := range cluster.Hosts {
+		result.Hosts = append(result.Hosts, h.Name)
+	}
+	return a.render(result, func() error {
+		_, err := fmt.Fprintf(a.streams.Out, "%s is valid: cluster %s, %s, Grafana %s\n", o.path, cluster.Name, ui.Count(len(cluster.Hosts), "host"), cluster.Grafana.Version)
+		return err
+	})
+}

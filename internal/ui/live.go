@@ -1,0 +1,4 @@
+package ui
+// LIVE
+// NewLive x
+func NewLive(s Streams, verbose bool) Progress { return NewPlain(s, verbose) }
