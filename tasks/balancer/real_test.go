@@ -1,0 +1,486 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
+)
+
+// node is a server in place of Grafana. Its stop is brutal: what is in flight is cut.
+type node struct {
+	host *inventory.Host
+	addr string
+	srv  *http.Server
+}
+
+func startNode(t *testing.T, name, addr string) *node {
+	n := &node{addr: addr}
+	n.start(t)
+	_, port, _ := net.SplitHostPort(n.addr)
+	n.host = &inventory.Host{Name: name, Address: "127.0.0.1", Config: inventory.Config{
+		{Name: "server", Keys: []inventory.Key{{Name: "http_port", Value: inventory.PlainValue(port)}}}}}
+	t.Cleanup(n.stop)
+	return n
+}
+
+func (n *node) start(t *testing.T) {
+	t.Helper()
+	l, err := net.Listen("tcp", n.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.addr = l.Addr().String()
+	n.srv = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
+			select {
+			case <-time.After(d):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		_, _ = io.WriteString(w, "ok")
+	})}
+	go func() { _ = n.srv.Serve(l) }()
+}
+
+func (n *node) stop() { _ = n.srv.Close() }
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// need skips the test when a program is missing.
+func need(t *testing.T, program string) string {
+	t.Helper()
+	for _, p := range []string{program, "/usr/sbin/" + program} {
+		if path, err := exec.LookPath(p); err == nil {
+			return path
+		}
+	}
+	t.Skip("needs " + program + " (apt-get install " + program + ")")
+	return ""
+}
+
+func write(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// run starts a program in the foreground and ends it with the test.
+func run(t *testing.T, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return cmd
+}
+
+// reachable waits until something answers at addr.
+func reachable(t *testing.T, addr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		resp, err := get(ctx, "http://"+addr+"/")
+		if err == nil && resp == http.StatusOK {
+			return
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			t.Fatalf("%s does not answer: %v", addr, err)
+		}
+	}
+}
+
+// get asks on a connection of its own.
+func get(ctx context.Context, url string, cookies ...*http.Cookie) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range cookies {
+		req.AddCookie(c)
+	}
+	tr := &http.Transport{DisableKeepAlives: true}
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
+
+// load sends requests until it is stopped and keeps what failed.
+type load struct {
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	sent   int
+	failed []string
+	cancel context.CancelFunc
+}
+
+func (l *load) note(status int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent++
+	if err != nil || status != http.StatusOK {
+		l.failed = append(l.failed, fmt.Sprintf("%d %v", status, err))
+	}
+}
+
+// startLoad sends one request every interval, and each 500 ms one that takes long.
+func startLoad(ctx context.Context, url string, interval, long time.Duration, cookies ...*http.Cookie) *load {
+	l := &load{}
+	stop, cancel := context.WithCancel(ctx)
+	l.cancel = cancel
+	send := func(every time.Duration, url string) {
+		for pause(stop, every) {
+			l.wg.Go(func() { l.note(get(ctx, url, cookies...)) })
+		}
+	}
+	l.wg.Go(func() { send(interval, url) })
+	l.wg.Go(func() { send(500*time.Millisecond, url+"?for="+long.String()) })
+	return l
+}
+
+func (l *load) stop(t *testing.T, least int) {
+	t.Helper()
+	for {
+		l.mu.Lock()
+		enough := l.sent >= least || len(l.failed) > 0
+		l.mu.Unlock()
+		if enough || !pause(t.Context(), 10*time.Millisecond) {
+			break
+		}
+	}
+	l.cancel()
+	l.wg.Wait()
+	if len(l.failed) > 0 {
+		t.Errorf("%d of %d requests failed, the first: %s", len(l.failed), l.sent, l.failed[0])
+	}
+}
+
+// roll takes every node through a turn under load.
+func roll(t *testing.T, b Balancer, nodes []*node, max time.Duration) {
+	t.Helper()
+	for _, n := range nodes {
+		busy(t, b, n.host)
+		if err := b.Drain(t.Context(), n.host); err != nil {
+			t.Fatal(err)
+		}
+		states, err := b.State(t.Context())
+		if err != nil || !states[n.host.Name].Drained {
+			t.Fatalf("after the drain: %+v, %v", states, err)
+		}
+		if err := b.WaitIdle(t.Context(), n.host, max); err != nil {
+			t.Fatal(err)
+		}
+		n.stop()
+		n.start(t)
+		if err := b.Undrain(t.Context(), n.host); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.WaitUp(t.Context(), n.host, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// until polls the balancer's state of a host until it is as wanted.
+func until(t *testing.T, b Balancer, h *inventory.Host, wanted func(State) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		states, err := b.State(ctx)
+		if err == nil && wanted(states[h.Name]) {
+			return
+		}
+		if !pause(ctx, 10*time.Millisecond) {
+			t.Fatalf("%s stays %+v, %v", h.Name, states[h.Name], err)
+		}
+	}
+}
+
+// busy waits until requests are in flight to a host.
+func busy(t *testing.T, b Balancer, h *inventory.Host) {
+	t.Helper()
+	until(t, b, h, func(s State) bool { return s.Sessions > 0 })
+}
+
+type haproxyLab struct {
+	dir, config, url string
+	conn             *fleettest.Local
+}
+
+// startHAProxy runs HAProxy as systemd would, with a systemctl that reloads it.
+func startHAProxy(t *testing.T, backend string, settings ...string) haproxyLab {
+	t.Helper()
+	program := need(t, "haproxy")
+	dir := t.TempDir()
+	lab := haproxyLab{dir: dir, config: filepath.Join(dir, "haproxy.cfg")}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	lab.url = "http://" + addr + "/"
+	write(t, lab.config, "global\n\tstats socket "+dir+"/admin.sock mode 600 level admin expose-fd listeners\n"+
+		"defaults\n\tmode http\n\ttimeout connect 2s\n\ttimeout client 30s\n\ttimeout server 30s\n"+strings.Join(settings, "")+
+		"frontend f\n\tbind "+addr+"\n\tdefault_backend grafana\n"+backend, 0o640)
+	cmd := run(t, program, "-W", "-db", "-f", lab.config)
+	write(t, filepath.Join(dir, "systemctl"), "#!/bin/sh\n[ \"$*\" = 'reload haproxy' ] && kill -USR2 "+strconv.Itoa(cmd.Process.Pid)+"\n", 0o755)
+	lab.conn = &fleettest.Local{Name: "lb1", Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH") + ":/usr/sbin"}}
+	return lab
+}
+
+func (l haproxyLab) cluster(nodes []*node) *inventory.Cluster {
+	c := &inventory.Cluster{Name: "test", LoadBalancer: inventory.LoadBalancer{Type: "haproxy", Backend: "grafana", Config: l.config,
+		Hosts: []*inventory.Host{{Name: "lb1", Address: "127.0.0.1"}}}}
+	for _, n := range nodes {
+		c.Hosts = append(c.Hosts, n.host)
+	}
+	return c
+}
+
+func (l haproxyLab) balancer(t *testing.T, c *inventory.Cluster) Balancer {
+	t.Helper()
+	b, err := New(c, []fleet.Host{{Host: c.LoadBalancer.Hosts[0], Conn: l.conn}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func serverLines(nodes []*node) string {
+	var b strings.Builder
+	for i, n := range nodes {
+		// Named otherwise than the hosts: found by address.
+		fmt.Fprintf(&b, "\tserver s%d %s check inter 200ms rise 2 cookie s%d\n", i, n.addr, i)
+	}
+	return b.String()
+}
+
+func twoNodes(t *testing.T) []*node {
+	return []*node{startNode(t, "h1", "127.0.0.1:0"), startNode(t, "h2", "127.0.0.1:0")}
+}
+
+func TestHAProxyRollLosesNoRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some 15 s")
+	}
+	need(t, "haproxy")
+	nodes := twoNodes(t)
+	lab := startHAProxy(t, "backend grafana\n\toption httpchk GET /api/health\n"+serverLines(nodes))
+	reachable(t, strings.Trim(lab.url, "htp:/"))
+	l := startLoad(t.Context(), lab.url, 5*time.Millisecond, 5*time.Second)
+	roll(t, lab.balancer(t, lab.cluster(nodes)), nodes, 10*time.Second)
+	l.stop(t, 500)
+}
+
+func TestHAProxyRollLosesNoRequestOfASessionThatSticks(t *testing.T) {
+	need(t, "haproxy")
+	nodes := twoNodes(t)
+	lab := startHAProxy(t, "backend grafana\n\tcookie SRV insert indirect\n\toption httpchk GET /api/health\n"+serverLines(nodes))
+	reachable(t, strings.Trim(lab.url, "htp:/"))
+	// Requests of this client go to the first node as long as it is in drain.
+	l := startLoad(t.Context(), lab.url, 10*time.Millisecond, 300*time.Millisecond, &http.Cookie{Name: "SRV", Value: "s0"})
+	roll(t, lab.balancer(t, lab.cluster(nodes)), nodes[:1], 4*time.Second)
+	l.stop(t, 100)
+}
+
+func TestHAProxyBusyAndDownAndMissing(t *testing.T) {
+	need(t, "haproxy")
+	nodes := twoNodes(t)
+	lab := startHAProxy(t, "backend grafana\n\toption httpchk GET /api/health\n"+serverLines(nodes))
+	reachable(t, strings.Trim(lab.url, "htp:/"))
+	c := lab.cluster(nodes)
+	b := lab.balancer(t, c)
+	if err := b.Drain(t.Context(), nodes[1].host); err != nil {
+		t.Fatal(err)
+	}
+	long := make(chan error, 1)
+	go func() {
+		status, err := get(t.Context(), lab.url+"?for=2s")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d", status)
+		}
+		long <- err
+	}()
+	busy(t, b, nodes[0].host)
+	err := b.WaitIdle(t.Context(), nodes[0].host, 100*time.Millisecond)
+	if left, ok := errors.AsType[*BusyError](err); !ok || left.Sessions != 1 || !strings.Contains(err.Error(), "lb1: h1 still has") {
+		t.Errorf("a busy host: %v", err)
+	}
+	if err := b.Undrain(t.Context(), nodes[1].host); err != nil {
+		t.Error(err)
+	}
+	if err := <-long; err != nil {
+		t.Errorf("the long request: %v", err)
+	}
+
+	nodes[0].stop()
+	until(t, b, nodes[0].host, func(s State) bool { return s.Status == Down && !s.Drained })
+	if err := b.WaitUp(t.Context(), nodes[0].host, 2*time.Second); err == nil || !strings.Contains(err.Error(), "it is down there") {
+		t.Errorf("a stopped host: %v", err)
+	}
+	stranger := &inventory.Host{Name: "h9", Address: "10.9.9.9"}
+	if err := b.Drain(t.Context(), stranger); err == nil || !strings.Contains(err.Error(), "no server named h9 or at 10.9.9.9:3000") {
+		t.Errorf("a stranger: %v", err)
+	}
+	c.LoadBalancer.Backend = "other"
+	if _, err := lab.balancer(t, c).State(t.Context()); err == nil || !strings.Contains(err.Error(), `no backend "other"`) || !strings.Contains(err.Error(), "grafana") {
+		t.Errorf("a missing backend: %v", err)
+	}
+}
+
+// Where streams cannot be forwarded or the login user may not open the socket,
+// a command does it.
+func TestHAProxyByCommand(t *testing.T) {
+	need(t, "haproxy")
+	nodes := twoNodes(t)
+	for _, tool := range []string{"socat", "perl", "python3"} {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			continue
+		}
+		t.Run(tool, func(t *testing.T) {
+			if tool == "python3" {
+				// Not a shim of a version switcher, which needs more than itself.
+				out, err := exec.Command(path, "-c", "import sys; print(sys.executable)").Output()
+				if err != nil {
+					t.Skip("needs python3")
+				}
+				path = strings.TrimSpace(string(out))
+			}
+			lab := startHAProxy(t, "backend grafana\n"+serverLines(nodes))
+			reachable(t, strings.Trim(lab.url, "htp:/"))
+			bin := t.TempDir()
+			for _, p := range []string{"sh", "cat", "env", "grep"} {
+				full, _ := exec.LookPath(p)
+				if err := os.Symlink(full, filepath.Join(bin, p)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, filepath.Join(bin, tool), "#!"+filepath.Join(bin, "sh")+"\nexec "+path+" \"$@\"\n", 0o755)
+			lab.conn.Env = []string{"PATH=" + bin}
+			lab.conn.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+				return nil, syscall.EACCES
+			}
+			b := lab.balancer(t, lab.cluster(nodes))
+			if err := b.Drain(t.Context(), nodes[0].host); err != nil {
+				t.Fatal(err)
+			}
+			states, err := b.State(t.Context())
+			if err != nil || states["h1"].Status != Drain || states["h2"].Status != Up {
+				t.Errorf("%+v, %v", states, err)
+			}
+		})
+	}
+}
+
+func TestHAProxyManagedBackend(t *testing.T) {
+	need(t, "haproxy")
+	nodes := twoNodes(t)
+	lab := startHAProxy(t, "backend unrelated\n\tserver x 127.0.0.1:9 # keep\n", "")
+	theirs := strings.Replace(read(t, lab.config), "default_backend grafana", "default_backend unrelated", 1)
+	write(t, lab.config, theirs, 0o640)
+	c := lab.cluster(nodes)
+	c.LoadBalancer.Manage = true
+	c.LoadBalancer.Backend = "unrelated"
+	if _, err := lab.balancer(t, c).Plan(t.Context()); err == nil || !strings.Contains(err.Error(), "defined outside") {
+		t.Errorf("a backend of the user: %v", err)
+	}
+	c.LoadBalancer.Backend = "grafana"
+	b := lab.balancer(t, c)
+	changes, err := b.Plan(t.Context())
+	if err != nil || len(changes) != 1 || read(t, lab.config) != theirs {
+		t.Fatalf("plan %+v, %v", changes, err)
+	}
+	if err := b.Apply(t.Context(), changes); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, lab.config); !strings.HasPrefix(got, theirs) || read(t, lab.config+".ghadeploy-backup") != theirs {
+		t.Errorf("their text:\n%s", got)
+	}
+	for _, h := range c.Hosts {
+		if err := b.WaitUp(t.Context(), h, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again, err := b.Plan(t.Context()); err != nil || len(again) != 0 {
+		t.Errorf("a second plan: %+v, %v", again, err)
+	}
+
+	// A reload forgets what is drained; Apply does not.
+	if err := b.Drain(t.Context(), c.Hosts[1]); err != nil {
+		t.Fatal(err)
+	}
+	c.Hosts = append(c.Hosts, &inventory.Host{Name: "h3", Address: "127.0.0.2"})
+	if changes, err = b.Plan(t.Context()); err != nil || len(changes) != 1 {
+		t.Fatalf("plan %+v, %v", changes, err)
+	}
+	if err := b.Apply(t.Context(), changes); err != nil {
+		t.Fatal(err)
+	}
+	states, err := b.State(t.Context())
+	if err != nil || !states["h2"].Drained || states["h1"].Drained {
+		t.Errorf("after the reload: %+v, %v", states, err)
+	}
+
+	// What HAProxy refuses is not installed, nor is what was planned on another text.
+	c.Hosts[2].Address = "not an address"
+	before := read(t, lab.config)
+	if changes, err = b.Plan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Apply(t.Context(), changes); err == nil || read(t, lab.config) != before {
+		t.Errorf("a broken backend was installed: %v", err)
+	}
+	write(t, lab.config, before+"# edited\n", 0o640)
+	if err := b.Apply(t.Context(), changes); err == nil || !strings.Contains(err.Error(), "plan again") {
+		t.Errorf("an old plan: %v", err)
+	}
+}
