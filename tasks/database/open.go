@@ -136,7 +136,7 @@ func openPostgres(life context.Context, conn fleet.Conn, l login) (*sql.DB, erro
 	}
 	// Names are resolved where Grafana resolves them: on the host.
 	cfg.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
-	cfg.DialFunc = boundDial(life, fleet.Tunnel(conn))
+	cfg.DialFunc = boundDial(life, conn.Dial)
 	// No named prepared statements: behind a transaction pooler, which is one of
 	// the things to find out, they fail in confusing ways.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -157,7 +157,7 @@ func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, error) 
 	if cfg.TLS, err = tlsConfig(l.Database, host); err != nil {
 		return nil, err
 	}
-	cfg.DialFunc = boundDial(life, fleet.Tunnel(conn))
+	cfg.DialFunc = boundDial(life, conn.Dial)
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the MySQL login: %w", err)
