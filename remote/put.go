@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"path"
 	"strconv"
@@ -40,22 +38,20 @@ func (c *Client) Put(ctx context.Context, up Upload) (UploadResult, error) {
 		return UploadResult{}, c.gaveUp(ctx, p.step)
 	}
 	defer unlock()
-	had, err := p.look(ctx)
+	same, err := p.look(ctx)
 	if err != nil {
 		return UploadResult{}, err
 	}
-	if had.same {
+	if same {
 		p.progress.done(up.Size)
 		return UploadResult{Skipped: true}, nil
 	}
-	sent, err := p.transfer(ctx, had.partial)
-	if had.partial > 0 && errors.Is(err, errHostHash) {
-		// What the earlier run left was damaged: once more from the start.
-		var again int64
-		again, err = p.transfer(ctx, 0)
-		sent += again
+	sent, err := p.bring(ctx)
+	if err != nil {
+		return UploadResult{Sent: sent}, p.fault(err)
 	}
-	return UploadResult{Sent: sent}, err
+	p.progress.done(up.Size)
+	return UploadResult{Sent: sent}, nil
 }
 
 // UploadError is a file that did not get into place.
@@ -89,6 +85,7 @@ type put struct {
 	up       Upload
 	step     string
 	part     string // temporary file beside the target
+	kept     int64  // bytes left on the host after a failure
 	progress *progress
 }
 
@@ -114,8 +111,9 @@ func (c *Client) newPut(up Upload) (*put, error) {
 	return p, nil
 }
 
+// fault names host and path, unless the error does so already.
 func (p *put) fault(err error) error {
-	return &UploadError{Host: p.c.target.Name, Path: p.up.Path, Cause: err}
+	return &UploadError{Host: p.c.target.Name, Path: p.up.Path, Cause: err, Kept: p.kept}
 }
 
 func (p *put) mode() string { return strconv.FormatUint(uint64(p.octal()), 8) }
@@ -134,160 +132,54 @@ func (p *put) octal() uint32 {
 	return m
 }
 
-// found is what the host has already.
-type found struct {
-	same    bool  // the file itself
-	partial int64 // bytes of an earlier try
-}
-
 // lookScript tells whether the target is there already, and sets its mode and
-// owner then; else how much of the part is. Links and devices are not followed.
-const lookScript = `f=$1 part=$2 size=$3 sum=$4 mode=$5 owner=$6
-if [ -f "$f" ] && [ ! -L "$f" ] && [ "$(wc -c <"$f")" -eq "$size" ]; then
-h=$(sha256sum <"$f" 2>/dev/null)
-if [ "${h%% *}" = "$sum" ]; then
+// owner then; else it makes the part ($2, if any). Links and devices are not followed.
+const lookScript = hashFunction + `f=$1 part=$2 size=$3 sum=$4 mode=$5 owner=$6
+if [ -f "$f" ] && [ ! -L "$f" ] && [ "$(wc -c <"$f")" -eq "$size" ] && [ "$(sum <"$f")" = "$sum" ]; then
 set -e
 [ "$(stat -c %a "$f")" = "$mode" ] || chmod "$mode" "$f"
 [ -z "$owner" ] || [ "$(stat -c %U:%G "$f")" = "$owner" ] || chown "$owner" "$f"
-rm -f "$part"
+[ -z "$part" ] || rm -f "$part"
 echo same; exit 0
-fi; fi
-if [ -d "$f" ]; then echo "is a folder" >&2; exit 1; fi
-if [ ! -d "${f%/*}/" ]; then echo "folder ${f%/*} does not exist" >&2; exit 1; fi
-if [ -n "$part" ]; then
-umask 077
-if [ -L "$part" ] || [ -e "$part" ] && [ ! -f "$part" ]; then rm -rf "$part"; fi
-: >>"$part" && chmod 600 "$part" || exit 1
-wc -c <"$part"
-fi`
-
-// look asks the host in one command, which also makes the part with a mode that
-// nobody else can read.
-func (p *put) look(ctx context.Context) (found, error) {
-	part := p.part
-	if p.staged() {
-		part = ""
-	}
-	res, err := p.c.Run(ctx, Command{
-		Script: lookScript, Become: p.up.Become, Step: p.step, Timeout: uploadTimeout,
-		Args: []string{p.up.Path, part, strconv.FormatInt(p.up.Size, 10), p.up.SHA256, p.mode(), p.up.Owner},
-	})
-	if err != nil {
-		return found{}, err
-	}
-	said := strings.TrimSpace(string(res.Stdout))
-	if said == "same" {
-		return found{same: true}, nil
-	}
-	if p.staged() {
-		return found{}, nil
-	}
-	n, err := strconv.ParseInt(said, 10, 64)
-	if err != nil {
-		return found{}, p.fault(fmt.Errorf("the host answered %q", said))
-	}
-	return found{partial: n}, nil
-}
-
-// staged tells whether the file takes the way over the login user's folder.
-func (p *put) staged() bool { return false }
-
-// source is the file from offset on; the hash covers the whole of it.
-func (p *put) source(ctx context.Context, offset int64) (io.Reader, hash.Hash, error) {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(p.up.Source, 0, offset)); err != nil {
-		return nil, nil, fmt.Errorf("read the file: %w", err)
-	}
-	r := io.NewSectionReader(p.up.Source, offset, p.up.Size-offset)
-	return &sourceReader{ctx: ctx, r: io.TeeReader(r, sum), progress: p.progress, at: offset}, sum, nil
-}
-
-// sourceReader ends with ctx and tells the progress.
-type sourceReader struct {
-	ctx      context.Context
-	r        io.Reader
-	progress *progress
-	at       int64
-}
-
-func (s *sourceReader) Read(b []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		return 0, context.Cause(s.ctx)
-	}
-	n, err := s.r.Read(b)
-	s.at += int64(n)
-	s.progress.set(s.at)
-	return n, err
-}
-
-// transfer sends what is missing and puts the file in place.
-func (p *put) transfer(ctx context.Context, offset int64) (int64, error) {
-	if offset > p.up.Size {
-		offset = 0
-	}
-	r, sum, err := p.source(ctx, offset)
-	if err != nil {
-		return 0, p.fault(err)
-	}
-	if err := p.stream(ctx, offset, r); err != nil {
-		return 0, err
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != p.up.SHA256 {
-		return p.up.Size - offset, errors.Join(p.fault(errSourceHash), p.discard())
-	}
-	if err := p.finish(ctx, p.part); err != nil {
-		return p.up.Size - offset, err
-	}
-	p.progress.done(p.up.Size)
-	return p.up.Size - offset, nil
-}
-
-// stream is the way for hosts without SFTP.
-func (p *put) stream(ctx context.Context, offset int64, r io.Reader) error {
-	_, err := p.c.Run(ctx, Command{
-		Script: `umask 077; if [ "$2" -eq 0 ]; then cat >"$1"; else cat >>"$1"; fi`,
-		Args:   []string{p.part, strconv.FormatInt(offset, 10)},
-		Stdin:  r, Become: p.up.Become, Step: p.step, Timeout: -1,
-	})
-	return err
-}
-
-// finishScript verifies the part ($2), or first the copy of the staged file ($3)
-// that root makes of it, and renames it over the target.
-const finishScript = `f=$1 part=$2 from=$3 sum=$4 mode=$5 owner=$6
-fail() { rm -f "$part"; exit 1; }
-if [ -n "$from" ]; then
-umask 077
-rm -rf "$part" && cat <"$from" >"$part" || fail
 fi
-h=$(sha256sum <"$part") || fail
-if [ "${h%% *}" != "$sum" ]; then rm -f "$part"; [ -z "$from" ] || rm -f "$from"; echo differs; exit 0; fi
-if [ -n "$owner" ]; then chown "$owner" "$part" || fail; fi
-chmod "$mode" "$part" || fail
-sync "$part" 2>/dev/null || sync
-mv -f -T "$part" "$f" || fail
-sync "${f%/*}/" 2>/dev/null
-[ -z "$from" ] || rm -f "$from"
-echo done`
+if [ -d "$f" ]; then echo "$f is a folder" >&2; exit 1; fi
+if [ ! -d "${f%/*}/" ]; then echo "the folder ${f%/*} does not exist" >&2; exit 1; fi
+[ -n "$part" ] || exit 0
+set -- "$part"
+` + openPartScript
 
-func (p *put) finish(ctx context.Context, part string) error {
-	res, err := p.c.Run(ctx, Command{
-		Script: finishScript, Become: p.up.Become, Step: p.step, Timeout: uploadTimeout,
-		Args: []string{p.up.Path, part, "", p.up.SHA256, p.mode(), p.up.Owner},
-	})
-	if err != nil {
-		return err
+// hashFunction reads stdin and prints its SHA-256, or nothing where the host has
+// no tool for it.
+const hashFunction = `sum() {
+s=$(sha256sum 2>/dev/null || openssl dgst -sha256 -r 2>/dev/null) && printf %s "${s%% *}"
+}
+`
+
+// look asks the host in one command whether there is anything to do.
+func (p *put) look(ctx context.Context) (same bool, err error) {
+	part := p.part
+	if p.up.Become {
+		part = "" // the login user may not write there
 	}
-	if strings.TrimSpace(string(res.Stdout)) == "differs" {
-		return p.fault(errHostHash)
-	}
-	return nil
+	res, err := p.run(ctx, Command{Script: lookScript, Args: []string{
+		p.up.Path, part, strconv.FormatInt(p.up.Size, 10), p.up.SHA256, p.mode(), p.up.Owner,
+	}})
+	return strings.TrimSpace(string(res.Stdout)) == "same", err
 }
 
-// discard removes the part, on a context of its own as ours may have ended.
-func (p *put) discard() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	_, err := p.c.Run(ctx, Command{Args: []string{"rm", "-f", p.part}, Become: p.up.Become, Step: "remove " + p.part})
-	return err
+// run runs one of the upload's own commands.
+func (p *put) run(ctx context.Context, cmd Command) (Result, error) {
+	cmd.Become, cmd.Step = p.up.Become, p.step
+	if cmd.Timeout == 0 {
+		cmd.Timeout = uploadTimeout
+	}
+	return p.c.Run(ctx, cmd)
+}
+
+func parseSize(out []byte) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("the host answered %q instead of a size", out)
+	}
+	return n, nil
 }
