@@ -144,7 +144,7 @@ func (s *settings) hint(v setting, err error) string {
 		return fmt.Sprintf(" (from Grafana %s on secrets go to files and this one could be carried)", release(7, 1, 0))
 	}
 	var ev errValue
-	if errors.As(err, &ev) && strings.Contains(ev.why, "line break") {
+	if errors.As(err, &ev) && !v.secret && strings.Contains(ev.why, "line break") {
 		return " (mark it as a secret to put it into a file of its own)"
 	}
 	return ""
