@@ -1,0 +1,223 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// Limit is when the last finding is there, whatever hangs. Probe bounds one
+// probe, so that a host whose probes hang still reports all of them.
+const (
+	Limit = 10 * time.Second
+	Probe = 5 * time.Second
+)
+
+// Input is what the checks look at.
+type Input struct {
+	Cluster *inventory.Cluster
+	// Hosts are those with a connection; a host that could not be reached is an
+	// error of the run, not a finding.
+	Hosts   []fleet.Host
+	Version grafana.Version
+	// Skip names checks not to run; "all" skips every one.
+	Skip []string
+	Sink event.Sink
+	// Render makes a host's grafana.ini as it will be written; its error is a
+	// finding (a key that the version does not know, a value that does not survive
+	// the ini parser). Nil: that check is skipped.
+	Render func(h *inventory.Host) (grafana.Rendered, error)
+	// Unit is the text of the systemd unit that will be written; empty: not verified.
+	Unit string
+	// ReleaseSize is the unpacked size of the release in bytes; 0: 400 MiB is assumed.
+	ReleaseSize int64
+	// Balancer looks at the load balancers; nil: that check is skipped. Its
+	// findings need no Check name.
+	Balancer func(ctx context.Context) []Finding
+}
+
+// unit is one named check.
+type unit struct {
+	name string
+	// about is half a line, for completion and documentation.
+	about string
+	// skip says why the check does not apply to this inventory; empty: it does.
+	skip func(r *run) string
+	run  func(ctx context.Context, r *run) []Finding
+}
+
+// run is one run's shared state.
+type run struct {
+	Input
+	facts   map[string]hostFacts // by host name
+	factErr map[string]error
+}
+
+// registry are all checks, in the order in which findings are shown.
+func registry() []unit {
+	return slices.Concat(hostChecks(), configChecks(), provisioningChecks(), databaseChecks(), redisChecks(), gossipChecks(), balancerChecks())
+}
+
+// Names lists the checks, for --skip-check and its completion; each with half a
+// line of what it looks at, after a tab.
+func Names() []string {
+	var names []string
+	for _, u := range registry() {
+		names = append(names, u.name+"\t"+u.about)
+	}
+	return names
+}
+
+// UnknownCheckError is a name in [Input].Skip that no check has.
+type UnknownCheckError struct{ Name string }
+
+// Error names it and says where the names are.
+func (e *UnknownCheckError) Error() string {
+	return fmt.Sprintf("there is no check %q; next: ghadeploy check --help", e.Name)
+}
+
+// Run runs every check that is not skipped and returns all findings within
+// [Limit]; it changes nothing on any host. The error is a *[UnknownCheckError], or
+// ctx's when it was cancelled; failed checks are findings, see [Failed].
+func Run(ctx context.Context, in Input) ([]Finding, error) {
+	checks := registry()
+	for _, name := range in.Skip {
+		if name != "all" && !slices.ContainsFunc(checks, func(u unit) bool { return u.name == name }) {
+			return nil, &UnknownCheckError{Name: name}
+		}
+	}
+	if slices.Contains(in.Skip, "all") {
+		return nil, nil
+	}
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, Limit)
+	defer cancel()
+	r := &run{Input: in}
+	in.Sink.Emit(event.Event{Kind: event.PhaseStarted, Step: "check", Message: fmt.Sprintf("%d checks on %d hosts", len(checks)-len(in.Skip), len(in.Hosts))})
+	r.gatherFacts(ctx)
+	all := r.runAll(ctx, checks)
+	if err := parent.Err(); err != nil {
+		return all, err
+	}
+	sortFindings(all, checks, r.hostNames())
+	in.Sink.Emit(event.Event{Kind: event.PhaseDone, Step: "check", Message: summary(all)})
+	return all, nil
+}
+
+func (r *run) runAll(ctx context.Context, checks []unit) []Finding {
+	var (
+		mu  sync.Mutex
+		all []Finding
+		wg  sync.WaitGroup
+	)
+	for _, u := range checks {
+		wg.Go(func() {
+			found := r.runOne(ctx, u)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, f := range found {
+				f.Check = u.name
+				all = append(all, f)
+				r.Sink.Emit(event.Event{Kind: event.Finding, Host: f.Host, Step: f.Check, Message: f.String(), Value: f})
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+func (r *run) runOne(ctx context.Context, u unit) []Finding {
+	if slices.Contains(r.Skip, u.name) {
+		return []Finding{{Severity: Skipped, What: "skipped, as --skip-check asked"}}
+	}
+	if u.skip != nil {
+		if why := u.skip(r); why != "" {
+			return []Finding{{Severity: Skipped, What: why}}
+		}
+	}
+	return u.run(ctx, r)
+}
+
+func (r *run) hostNames() []string {
+	var names []string
+	for _, h := range r.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
+// eachHost runs f for all hosts at once, each with the deadline of one probe, and
+// collects the findings with their host filled in.
+func (r *run) eachHost(ctx context.Context, f func(ctx context.Context, h fleet.Host) []Finding) []Finding {
+	found := make([][]Finding, len(r.Hosts))
+	var wg sync.WaitGroup
+	for i, h := range r.Hosts {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, Probe)
+			defer cancel()
+			for _, x := range f(ctx, h) {
+				if x.Host == "" {
+					x.Host = h.Name
+				}
+				found[i] = append(found[i], x)
+			}
+		})
+	}
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
+// eachFacts is eachHost for checks that only look at what was gathered before.
+func (r *run) eachFacts(f func(h fleet.Host, facts hostFacts) []Finding) []Finding {
+	var all []Finding
+	for _, h := range r.Hosts {
+		facts, ok := r.facts[h.Name]
+		if !ok {
+			continue // host-login has said why
+		}
+		for _, x := range f(h, facts) {
+			x.Host = h.Name
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+func summary(all []Finding) string {
+	count := map[Severity]int{}
+	for _, f := range all {
+		count[f.Severity]++
+	}
+	var parts []string
+	for _, s := range []Severity{Fail, Warning, Skipped, OK} {
+		if count[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Shorthands for findings; host and check are filled in by the callers above.
+func ok(format string, args ...any) []Finding {
+	return []Finding{{Severity: OK, What: fmt.Sprintf(format, args...)}}
+}
+
+func fail(what, why, fix string) Finding {
+	return Finding{Severity: Fail, What: what, Why: why, Fix: fix}
+}
+
+func warn(what, why, fix string) Finding {
+	return Finding{Severity: Warning, What: what, Why: why, Fix: fix}
+}
+
+func skipped(what, why, fix string) Finding {
+	return Finding{Severity: Skipped, What: what, Why: why, Fix: fix}
+}

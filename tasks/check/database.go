@@ -1,0 +1,178 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+func databaseChecks() []unit {
+	return []unit{{
+		name: "database", about: "login from every host, rights, limits, one writer",
+		skip: func(r *run) string {
+			if r.Cluster.Database.Type == "sqlite3" {
+				return "database.type is sqlite3"
+			}
+			return ""
+		},
+		run: checkDatabase,
+	}}
+}
+
+// checkDatabase logs in through every host; what is the same from everywhere is
+// looked at through the first.
+func checkDatabase(ctx context.Context, r *run) []Finding {
+	var mu sync.Mutex
+	reports := map[string]database.Report{}
+	db := r.Cluster.Database
+	all := r.eachHost(ctx, func(ctx context.Context, h fleet.Host) []Finding {
+		first := h.Name == r.Hosts[0].Name
+		report, err := database.Probe(ctx, h, db, database.ProbeOptions{DDL: first, Pooling: first})
+		if err != nil {
+			return []Finding{r.loginFailure(ctx, h, err)}
+		}
+		mu.Lock()
+		reports[h.Name] = report
+		mu.Unlock()
+		return ok("%s %s on %s as %s", report.Kind, report.Version, db.Host, db.User)
+	})
+	for _, h := range r.Hosts {
+		if report, ok := reports[h.Name]; ok {
+			all = append(all, r.serverFindings(report)...)
+			break
+		}
+	}
+	return append(all, r.oneServer(reports)...)
+}
+
+// loginFailure says what a failed login means and what to do about it. A role or
+// database that apply will make is no failure.
+func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding {
+	db := r.Cluster.Database
+	failed, isLogin := errors.AsType[*database.LoginError](err)
+	if errors.Is(err, remote.ErrForwardingRefused) {
+		return skipped("not tried: "+err.Error(), "Grafana's own login could fail and nobody would know before it starts", "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
+	}
+	if !isLogin {
+		return fail(err.Error(), "Grafana does not start without its database", "correct the database section of the inventory")
+	}
+	if db.Create != nil && failed.Kind != database.Unreachable && failed.Kind != database.TooMany {
+		return r.creatable(ctx, h, failed)
+	}
+	what := failed.Error()
+	const why = "Grafana does not start without its database"
+	switch failed.Kind {
+	case database.Unreachable:
+		return fail("cannot reach the database at "+db.Host+": "+failed.Cause.Error(), why, "check database.host, that the server runs and listens there, and the firewall between "+h.Name+" and it")
+	case database.BadPassword:
+		return fail(what, why, "put the right password into database.password ("+sourceOf(r)+"), or set it on the server")
+	case database.NoDatabase:
+		return fail(what, why, "create it (createdb -O "+db.User+" "+db.Name+"), or give an administrator under database.create")
+	case database.TooMany:
+		return fail(what, why, "raise the server's max_connections, or lower database.max_open_conn")
+	case database.NoAccess:
+		return fail(what, why, "allow "+db.User+" from "+h.Address+" (pg_hba.conf, or GRANT ... TO '"+db.User+"'@'%')")
+	}
+	return fail(what, why, "read the server's log")
+}
+
+func sourceOf(r *run) string {
+	if s := r.Cluster.Database.Password.Source(); s != "" {
+		return s
+	}
+	return "not set"
+}
+
+// creatable tries the administrator's login instead.
+func (r *run) creatable(ctx context.Context, h fleet.Host, failed *database.LoginError) Finding {
+	steps, err := database.Missing(ctx, h, r.Cluster.Database)
+	if _, wrong := errors.AsType[*database.PasswordError](err); wrong {
+		return fail(err.Error(), "Grafana does not start without its database", "put the right password into database.password ("+sourceOf(r)+"), or set it on the server")
+	}
+	if err != nil {
+		return fail(err.Error(), "role and database are absent ("+failed.Cause.Error()+") and cannot be made", "correct database.create, or make them by hand")
+	}
+	return ok("apply will %s on %s", strings.Join(steps, ", "), r.Cluster.Database.Host)[0]
+}
+
+// Oldest servers that Grafana 10 and later document.
+const (
+	minPostgres     = 12
+	minMySQL        = 8
+	minMariaDBMajor = 10
+)
+
+func (r *run) serverFindings(p database.Report) []Finding {
+	var all []Finding
+	add := func(f Finding) { all = append(all, f) }
+	old := p.Kind == database.Postgres && p.Major < minPostgres || p.Kind == database.MySQL && p.Major < minMySQL ||
+		p.Kind == database.MariaDB && p.Major < minMariaDBMajor
+	if old && r.Version.Major() >= 10 {
+		add(warn(fmt.Sprintf("%s %s is older than Grafana %s supports", p.Kind, p.Version, r.Version), "its migrations are tested with PostgreSQL 12, MySQL 8 and newer", "upgrade the server first"))
+	}
+	if p.ReadOnly || p.Replica {
+		add(fail("the server at "+r.Cluster.Database.Host+" is a replica or read-only", "every login and migration writes (#26008)", "point database.host at the writer"))
+	}
+	if p.DDL != "" {
+		add(fail("a table cannot be made, altered and dropped: "+p.DDL, "Grafana's migrations do all three", "GRANT ALL on database "+r.Cluster.Database.Name+" TO "+r.Cluster.Database.User+"; on PostgreSQL make it the owner"))
+	}
+	if p.LockTables != "" && r.since(unified) {
+		add(fail("no LOCK TABLES: "+p.LockTables, "from 12.4 on Grafana locks the tables that it moves to unified storage (#131361)", "GRANT LOCK TABLES ON "+r.Cluster.Database.Name+".* TO "+r.Cluster.Database.User))
+	}
+	if p.TransactionPooling {
+		add(fail("a pooler hands out a server per transaction (PgBouncer pool_mode=transaction)", "the migration lock belongs to a session and would be lost: two hosts may migrate at once", "set pool_mode = session for this database, or name the server itself"))
+	}
+	if p.MultiWriter != "" {
+		add(warn(fmt.Sprintf("%s with %d writers", p.MultiWriter, p.Members), "writes on two members deadlock and log users out (#9496, #26008)", "point database.host at one member, or at a proxy that sends all writes to one"))
+	}
+	for _, setting := range p.ForcedPrimaryKey {
+		add(fail(setting+" refuses tables without a primary key", "some migrations make such tables (#12971, #33450)", "turn it off for Grafana's database while migrations run; on 12 and later database.delete_auto_gen_ids helps with generated keys"))
+	}
+	if c := strings.ToLower(p.Charset); !strings.HasPrefix(c, "utf8") {
+		add(warn("the database's character set is "+p.Charset, "names outside of it cannot be saved", "use UTF8 (PostgreSQL) or utf8mb4 (MySQL) for a new database"))
+	}
+	if f, low := r.connectionFinding(p); low {
+		add(f)
+	}
+	return all
+}
+
+// connectionFinding compares the server's limit with what all hosts may open.
+func (r *run) connectionFinding(p database.Report) (Finding, bool) {
+	perHost, hosts := r.Cluster.Database.MaxOpenConn, len(r.Cluster.Hosts)
+	if p.MaxConnections == 0 || perHost == 0 || perHost*hosts <= p.MaxConnections {
+		return Finding{}, false
+	}
+	return warn(fmt.Sprintf("%d hosts x max_open_conn %d = %d, the server allows %d (%d in use)", hosts, perHost, hosts*perHost, p.MaxConnections, p.Connections),
+		"under load Grafana fails with too many connections", fmt.Sprintf("set database.max_open_conn to %d, or raise max_connections", max(p.MaxConnections*8/10/hosts, 2))), true
+}
+
+// oneServer finds hosts that reach different servers under one name.
+func (r *run) oneServer(reports map[string]database.Report) []Finding {
+	groups := map[string][]string{}
+	var order []string
+	for _, h := range r.Hosts {
+		p, ok := reports[h.Name]
+		if !ok {
+			continue
+		}
+		if groups[p.ServerID] == nil {
+			order = append(order, p.ServerID)
+		}
+		groups[p.ServerID] = append(groups[p.ServerID], h.Name)
+	}
+	if len(order) < 2 {
+		return nil
+	}
+	var parts []string
+	for _, id := range order {
+		parts = append(parts, strings.Join(groups[id], ", ")+" reach "+id)
+	}
+	return []Finding{fail("the hosts reach different servers: "+strings.Join(parts, "; "), "writes on two servers deadlock or diverge: logouts, lost dashboards (#9496, #26008)", "point database.host at one writer")}
+}

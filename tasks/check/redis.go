@@ -1,0 +1,177 @@
+package check
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// redisTimeout bounds one dial, read or write.
+const redisTimeout = 3 * time.Second
+
+func redisChecks() []unit {
+	return []unit{
+		redisCheck("redis-alerting", "alerting", func(c *inventory.Cluster) (inventory.Redis, bool) {
+			return c.Alerting.Redis, c.Alerting.HA == "redis"
+		}),
+		redisCheck("redis-live", "Live", func(c *inventory.Cluster) (inventory.Redis, bool) {
+			return c.Live.Redis, c.Live.Redis.Address != ""
+		}),
+		redisCheck("redis-cache", "the remote cache", func(c *inventory.Cluster) (inventory.Redis, bool) {
+			return c.RemoteCache.Redis, c.RemoteCache.Type == "redis"
+		}),
+	}
+}
+
+func redisCheck(name, user string, of func(*inventory.Cluster) (inventory.Redis, bool)) unit {
+	return unit{
+		name: name, about: "Redis of " + user + ": login, role, publish and subscribe from every host",
+		skip: func(r *run) string {
+			if _, used := of(r.Cluster); !used {
+				return user + " does not use Redis"
+			}
+			return ""
+		},
+		run: func(ctx context.Context, r *run) []Finding {
+			cfg, _ := of(r.Cluster)
+			return r.eachHost(ctx, func(ctx context.Context, h fleet.Host) []Finding {
+				found := tryRedis(ctx, h, cfg)
+				if name == "redis-alerting" && h.Name == r.Hosts[0].Name && len(found) == 1 && found[0].Severity == OK {
+					found = append(found, r.foreignPeers(ctx, h, cfg)...)
+				}
+				return found
+			})
+		},
+	}
+}
+
+const redisWhy = "Grafana starts all the same and each host goes on alone without a word (#74144, #77467)"
+
+// tryRedis logs in, looks at the role and sends itself a message.
+func tryRedis(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding {
+	client, err := openRedis(h, cfg)
+	if err != nil {
+		return []Finding{fail(err.Error(), redisWhy, "correct the paths under tls:")}
+	}
+	defer client.Close()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return []Finding{redisFailure(h, cfg, err)}
+	}
+	if role, err := client.Do(ctx, "ROLE").Slice(); err == nil && len(role) > 0 && !cfg.Cluster && fmt.Sprint(role[0]) != "master" {
+		return []Finding{fail(fmt.Sprintf("Redis at %s is a %v", cfg.Address, role[0]), "nothing can be written there", "give the master's address")}
+	}
+	if err := roundTrip(ctx, client); err != nil {
+		return []Finding{fail(fmt.Sprintf("PUBLISH and SUBSCRIBE on %s: %v", cfg.Address, err), redisWhy, "allow it: ACL SETUSER "+or(cfg.Username, "default")+" +@pubsub allchannels")}
+	}
+	return ok("%s: login, master, a message published came back", cfg.Address)
+}
+
+func or(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// redisFailure says what a failed PING means.
+func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
+	text := err.Error()
+	switch {
+	case errors.Is(err, remote.ErrForwardingRefused):
+		return skipped("not tried: "+text, redisWhy, "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
+	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"), strings.Contains(text, "invalid username-password"):
+		return fail("Redis at "+cfg.Address+" refuses the password", redisWhy, "put the right password ("+or(cfg.Password.Source(), "not set")+") and username into the inventory")
+	case strings.Contains(text, "NOAUTH"):
+		return fail("Redis at "+cfg.Address+" wants a password", redisWhy, "set password: in the inventory")
+	case strings.Contains(text, "without any password configured"):
+		return fail("Redis at "+cfg.Address+" has no password, the inventory has one", redisWhy, "set requirepass there, or remove password: from the inventory")
+	case strings.Contains(text, "NOPERM"):
+		return fail("Redis at "+cfg.Address+": "+text, redisWhy, "widen the user's ACL: ACL SETUSER "+or(cfg.Username, "default")+" +@all ~* &*")
+	case strings.Contains(text, "DB index is out of range"):
+		return fail(fmt.Sprintf("Redis at %s has no database %d", cfg.Address, cfg.DB), redisWhy, "set db: to 0, or raise databases in redis.conf")
+	case strings.Contains(text, "TLS with"), strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
+		return fail("Redis at "+cfg.Address+": "+text, redisWhy, "check tls.ca_cert and tls.server_name, and that the port speaks TLS")
+	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "i/o timeout"):
+		return fail("Redis at "+cfg.Address+" does not answer", redisWhy, "check the address, that Redis runs, and the firewall between "+h.Name+" and it")
+	}
+	return fail("cannot reach Redis at "+cfg.Address+": "+text, redisWhy, "check the address, that Redis runs (systemctl status redis), and the firewall between "+h.Name+" and it")
+}
+
+// roundTrip subscribes to a channel nobody else uses and publishes to it.
+func roundTrip(ctx context.Context, client redis.UniversalClient) error {
+	var random [8]byte
+	_, _ = rand.Read(random[:])
+	channel := "ghadeploy_check_" + hex.EncodeToString(random[:])
+	sub := client.Subscribe(ctx, channel)
+	defer sub.Close()
+	if _, err := sub.Receive(ctx); err != nil { // the confirmation
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := client.Publish(ctx, channel, "hello").Err(); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	m, err := sub.ReceiveMessage(ctx)
+	if err != nil {
+		return fmt.Errorf("receive: %w", err)
+	}
+	if m.Payload != "hello" {
+		return fmt.Errorf("receive: %q came back", m.Payload)
+	}
+	return nil
+}
+
+// foreignPeers finds another cluster's heartbeats under our prefix: Grafana takes
+// every key there for a peer (redis_peer.go). Our own are named after our hosts.
+func (r *run) foreignPeers(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding {
+	client, err := openRedis(h, cfg)
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	prefix := or(cfg.Prefix, r.Cluster.Name)
+	var own []string
+	for _, host := range r.Cluster.Hosts {
+		own = append(own, host.Name, host.Address)
+	}
+	// Bounded: a cluster has some dozens of peers, and a shared Redis a million keys.
+	keys, cursor := []string(nil), uint64(0)
+	for range 20 {
+		var some []string
+		if some, cursor, err = client.Scan(ctx, cursor, escapeGlob(prefix)+":*", 1000).Result(); err != nil {
+			return nil
+		}
+		keys = append(keys, some...)
+		if cursor == 0 {
+			break
+		}
+	}
+	var foreign []string
+	for _, key := range keys {
+		name := strings.TrimPrefix(key, prefix+":")
+		if !slices.ContainsFunc(own, func(o string) bool { return strings.HasSuffix(name, o) }) {
+			foreign = append(foreign, key)
+		}
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	slices.Sort(foreign)
+	return []Finding{warn(fmt.Sprintf("prefix %s on %s is used by others: %s", prefix, cfg.Address, strings.Join(foreign[:min(len(foreign), 3)], ", ")),
+		"Grafana takes every key under its prefix for a peer: positions shift and notifications come late or twice",
+		"set alerting.redis.prefix to a name of its own; keys of a removed host vanish within 5 minutes")}
+}
+
+func escapeGlob(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
+}

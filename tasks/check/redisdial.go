@@ -1,0 +1,78 @@
+package check
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// openRedis is a client whose every connection goes out from h. Close it.
+func openRedis(h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error) {
+	var secure *tls.Config
+	if cfg.TLS != nil {
+		var err error
+		if secure, err = redisTLS(cfg.TLS); err != nil {
+			return nil, err
+		}
+	}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := h.Dial(ctx, network, address)
+		if err != nil || secure == nil {
+			return c, err
+		}
+		own := secure.Clone()
+		if own.ServerName == "" {
+			own.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		t := tls.Client(c, own)
+		if err := t.HandshakeContext(ctx); err != nil {
+			_ = c.Close()
+			return nil, fmt.Errorf("TLS with %s: %w", address, err)
+		}
+		return t, nil
+	}
+	opts := &redis.UniversalOptions{
+		Addrs: strings.Split(strings.ReplaceAll(cfg.Address, " ", ""), ","), Dialer: dial,
+		Username: cfg.Username, Password: cfg.Password.Reveal(), DB: cfg.DB,
+		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
+		MaxRetries: -1, DialerRetries: 1, DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
+		MaxRedirects: 3, PoolSize: 3, IsClusterMode: cfg.Cluster,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if s := cfg.Sentinel; s != nil {
+		opts.MasterName, opts.SentinelUsername, opts.SentinelPassword = s.Master, s.Username, s.Password.Reveal()
+	}
+	return redis.NewUniversalClient(opts), nil
+}
+
+func redisTLS(t *inventory.RedisTLS) (*tls.Config, error) {
+	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	if t.CACert != "" {
+		text, err := os.ReadFile(t.CACert)
+		if err != nil {
+			return nil, fmt.Errorf("read tls.ca_cert: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("read tls.ca_cert: %s holds no PEM certificate", t.CACert)
+		}
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read tls.cert: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,240 @@
+package database
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// DefaultBackupDir is where dumps lie on a host unless database.backup.dir says otherwise.
+const DefaultBackupDir = "/var/lib/ghadeploy/backups"
+
+// stamp is the time in a dump's name; its order as text is its order in time.
+const stamp = "20060102T150405Z"
+
+// Backup is one dump on one host.
+type Backup struct {
+	Host string `json:"host"`
+	// Path is empty when database.backup.command keeps the dump somewhere of its own.
+	Path    string    `json:"path,omitempty"`
+	Version string    `json:"version,omitempty"` // of the Grafana that wrote the data
+	Time    time.Time `json:"time"`
+	Size    int64     `json:"size"` // bytes
+	SHA256  string    `json:"sha256,omitempty"`
+}
+
+// BackupOptions say what a dump is called.
+type BackupOptions struct {
+	Cluster string
+	// Version is the Grafana version that runs on the database now.
+	Version string
+}
+
+//go:embed dump.sh
+var dumpScript string
+
+//go:embed finish.sh
+var finishScript string
+
+//go:embed restore.sh
+var restoreScript string
+
+// tools are what a host needs, and the packages that bring them.
+var tools = map[string]struct{ commands, debian, redhat string }{
+	"postgres": {"pg_dump pg_restore psql", "postgresql-client", "postgresql"},
+	"mysql":    {"mysqldump|mariadb-dump mysql|mariadb", "default-mysql-client", "mariadb"},
+}
+
+// NoToolsError is that no host has the database's dump tools.
+type NoToolsError struct {
+	Hosts []string
+	Type  string // database.type
+}
+
+// Error says what to install, or what to write instead.
+func (e *NoToolsError) Error() string {
+	t := tools[e.Type]
+	return fmt.Sprintf("back up the database: none of %s has %s; install them on one host (apt-get install %s, or dnf install %s; not older than the server) and name it in database.backup.on, or set database.backup.command",
+		strings.Join(e.Hosts, ", "), t.commands, t.debian, t.redhat)
+}
+
+// PickHost is where [Dump] runs: database.backup.on, or the first host that has the
+// tools. The error is a *[NoToolsError] when none has. With a backup command
+// no tools are looked for.
+func PickHost(ctx context.Context, hosts []fleet.Host, db inventory.Database) (fleet.Host, error) {
+	if db.Backup.On != "" {
+		for _, h := range hosts {
+			if h.Name == db.Backup.On {
+				hosts = []fleet.Host{h}
+			}
+		}
+		if len(hosts) != 1 || hosts[0].Name != db.Backup.On {
+			return fleet.Host{}, fmt.Errorf("database.backup.on: host %s is not part of this run", db.Backup.On)
+		}
+	}
+	if len(hosts) == 0 {
+		return fleet.Host{}, errors.New("back up the database: there is no host to do it on")
+	}
+	if db.Backup.Command != "" {
+		return hosts[0], nil
+	}
+	missing := &NoToolsError{Type: db.Type}
+	for _, h := range hosts {
+		ok, err := hasTools(ctx, h, db.Type)
+		if err != nil {
+			return fleet.Host{}, err
+		}
+		if ok {
+			return h, nil
+		}
+		missing.Hosts = append(missing.Hosts, h.Name)
+	}
+	return fleet.Host{}, missing
+}
+
+func hasTools(ctx context.Context, h fleet.Host, kind string) (bool, error) {
+	const script = `for w; do f=; for c in $(echo "$w" | tr '|' ' '); do command -v "$c" >/dev/null 2>&1 && f=1; done; [ -n "$f" ] || { echo missing; exit 0; }; done; echo ok`
+	// As root, because the dump will run as root and PATH differs.
+	res, err := h.Run(ctx, remote.Command{Script: script, Args: strings.Fields(tools[kind].commands), Become: true, Timeout: 10 * time.Second, Step: "look for the database's dump tools"})
+	if err != nil {
+		return false, err
+	}
+	return strings.TrimSpace(string(res.Stdout)) == "ok", nil
+}
+
+// Dump makes a dump on host and verifies that it can be read back. It appears
+// under its name complete or not at all, readable by root only, and the oldest of
+// this cluster beyond database.backup.keep are removed. The deadline is ctx's: a
+// dump takes as long as the database is large.
+func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions) (Backup, error) {
+	now := time.Now().UTC()
+	b := Backup{Host: host.Name, Version: opts.Version, Time: now.Truncate(time.Second)}
+	final := path.Join(cmp.Or(db.Backup.Dir, DefaultBackupDir), fmt.Sprintf("%s-%s-%s.dump", opts.Cluster, now.Format(stamp), opts.Version))
+	if db.Backup.Command != "" {
+		return dumpByCommand(ctx, host, db, opts, b, final)
+	}
+	if ok, err := hasTools(ctx, host, db.Type); err != nil {
+		return b, err
+	} else if !ok {
+		return b, &NoToolsError{Hosts: []string{host.Name}, Type: db.Type}
+	}
+	args, stdin, err := toolInput(db)
+	if err != nil {
+		return b, err
+	}
+	args = append(args, final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)))
+	res, err := host.Run(ctx, remote.Command{Script: dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, Step: "dump the database"})
+	if err != nil {
+		return b, err
+	}
+	return b, b.read(host.Name, final, string(res.Stdout))
+}
+
+// read takes size and hash from what the script printed last.
+func (b *Backup) read(host, final, out string) error {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if _, err := fmt.Sscanf(lines[len(lines)-1], "dump %d %s", &b.Size, &b.SHA256); err != nil {
+		return fmt.Errorf("%s: dump the database: no size and hash came back: %q", host, lines[len(lines)-1])
+	}
+	b.Path = final
+	return nil
+}
+
+// commandScript runs database.backup.command; when it made the file
+// $GHADEPLOY_DUMP that is kept like a dump of our own.
+const commandScript = `set -eu
+umask 077
+GHADEPLOY_CLUSTER=$1 GHADEPLOY_VERSION=$2 GHADEPLOY_DATABASE_TYPE=$3 GHADEPLOY_DATABASE_HOST=$4 GHADEPLOY_DATABASE_NAME=$5 GHADEPLOY_DATABASE_USER=$6
+final=$7 family=$8 keep=$9; shift 9
+part=$final.tmp dir=${final%/*} GHADEPLOY_DUMP=$final.tmp
+export GHADEPLOY_CLUSTER GHADEPLOY_VERSION GHADEPLOY_DATABASE_TYPE GHADEPLOY_DATABASE_HOST GHADEPLOY_DATABASE_NAME GHADEPLOY_DATABASE_USER GHADEPLOY_DUMP
+mkdir -p "$dir"
+trap 'rm -f "$part"' EXIT
+trap 'exit 130' HUP INT TERM
+sh -c "$1" >&2
+[ -e "$part" ] || { echo "dump 0 -"; exit 0; }
+[ -s "$part" ] || { echo "the backup command left an empty file" >&2; exit 1; }
+`
+
+// dumpByCommand runs the operator's own command as root on host. It gets no
+// password: where it needs one it has its own.
+func dumpByCommand(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string) (Backup, error) {
+	args := []string{opts.Cluster, opts.Version, db.Type, db.Host, db.Name, db.User,
+		final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)), db.Backup.Command}
+	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, Step: "run database.backup.command"})
+	if err != nil {
+		return b, err
+	}
+	if err := b.read(host.Name, final, string(res.Stdout)); err != nil {
+		return b, err
+	}
+	if b.SHA256 == "-" {
+		b.Path, b.SHA256 = "", ""
+	}
+	return b, nil
+}
+
+// familyPattern matches the names of this cluster's dumps and of no other's,
+// also when that one is called "<cluster>-b".
+func familyPattern(cluster string) string {
+	return regexp.QuoteMeta(cluster) + `-[0-9]{8}T[0-9]{6}Z-[^/]*\.dump`
+}
+
+// toolInput is the first six arguments of the scripts, and their standard input.
+func toolInput(db inventory.Database) ([]string, *bytes.Buffer, error) {
+	host, port, err := hostPort(db.Host, map[string]int{"postgres": 5432, "mysql": 3306}[db.Type])
+	if err != nil {
+		return nil, nil, err
+	}
+	var in bytes.Buffer
+	line := func(content []byte) { in.WriteString(base64.StdEncoding.EncodeToString(content) + "\n") }
+	ssl := cmp.Or(db.SSLMode, "disable")
+	if db.Type == "postgres" {
+		escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`)
+		line([]byte("*:*:*:*:" + escape.Replace(db.Password.Reveal()) + "\n"))
+	} else {
+		line([]byte(optionFile(db, host, port)))
+	}
+	for _, file := range []string{db.CACert, db.ClientCert, db.ClientKey} {
+		var content []byte
+		if file != "" {
+			if content, err = os.ReadFile(file); err != nil {
+				return nil, nil, fmt.Errorf("read the database's certificates: %w", err)
+			}
+		}
+		line(content)
+	}
+	return []string{db.Type, host, strconv.Itoa(port), db.User, db.Name, ssl}, &in, nil
+}
+
+// optionFile is the login for MySQL's tools.
+func optionFile(db inventory.Database, host string, port int) string {
+	quote := func(s string) string {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
+	}
+	s := fmt.Sprintf("[client]\nhost=%s\nport=%d\nprotocol=tcp\nuser=%s\npassword=%s\n", quote(host), port, quote(db.User), quote(db.Password.Reveal()))
+	switch db.SSLMode {
+	case "true", "verify-full":
+		// Both families of tools know these; "loose-" lets each skip the other's.
+		s += "loose-ssl-mode=VERIFY_IDENTITY\nloose-ssl-verify-server-cert\n"
+	case "verify-ca":
+		s += "loose-ssl-mode=VERIFY_CA\nloose-ssl\n"
+	case "require", "skip-verify":
+		s += "loose-ssl-mode=REQUIRED\nloose-ssl\n"
+	}
+	return s
+}

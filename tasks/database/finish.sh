@@ -1,0 +1,14 @@
+# Follows the making of $part: puts it in place as $final and keeps the newest.
+sum=$(sha256sum "$part"); sum=${sum%% *}
+size=$(wc -c <"$part")
+chmod 600 "$part"
+sync "$part" 2>/dev/null || sync
+mv -f "$part" "$final"
+printf '%s  %s\n' "$sum" "${final##*/}" >"$final.sha256"
+sync "$dir" 2>/dev/null || sync
+# The names hold the time, so their order is their age.
+n=0
+for old in $(ls -1r "$dir" | grep -E "^$family\$" || :); do
+  n=$((n+1)); [ "$n" -le "$keep" ] || rm -f "$dir/$old" "$dir/$old.sha256"
+done
+echo "dump $((size)) $sum"
