@@ -1,6 +1,7 @@
 # `make` alone lists the targets. YES=1 installs missing Debian packages without asking.
 SHELL   := /bin/bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 LAB     := examples/lab/lab.sh
 YESFLAG := $(if $(YES),--yes)
 
@@ -11,7 +12,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/ghadeploy, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ghadeploy ./cmd/ghadeploy
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ghadeploy ./cmd/ghadeploy
 
 demo: ## three real hosts, one highly available Grafana (root on Debian)
 	@examples/lab/demo.sh $(YESFLAG)
