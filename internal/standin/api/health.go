@@ -1,0 +1,48 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// healthTTL is how long Grafana trusts its last look at the database.
+const healthTTL = 5 * time.Second
+
+type healthCache struct {
+	mu sync.Mutex
+	at time.Time
+	ok bool
+}
+
+func (s *server) databaseHealthy(ctx context.Context) bool {
+	c := &s.health
+	c.mu.Lock()
+	if time.Since(c.at) < healthTTL {
+		defer c.mu.Unlock()
+		return c.ok
+	}
+	c.mu.Unlock()
+	ok := s.Store.Ping(ctx) == nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.ok = time.Now(), ok
+	return ok
+}
+
+func (s *server) apiHealth(w http.ResponseWriter, r *http.Request) {
+	out := map[string]string{"database": "ok"}
+	if !s.Settings.HideVersion {
+		out["version"], out["commit"] = s.Version, s.Commit
+	}
+	status := http.StatusOK
+	if s.Faults.Unhealthy || !s.databaseHealthy(r.Context()) {
+		out["database"], status = "failing", http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.WriteHeader(status)
+	b, _ := json.MarshalIndent(out, "", "  ") // a map of strings always encodes
+	_, _ = w.Write(b)
+}
