@@ -151,7 +151,7 @@ set -- "$part"
 // hashFunction reads stdin and prints its SHA-256, or nothing where the host has
 // no tool for it.
 const hashFunction = `sum() {
-s=$(sha256sum 2>/dev/null || openssl dgst -sha256 -r 2>/dev/null) && printf %s "${s%% *}"
+s=$(openssl dgst -sha256 -r 2>/dev/null || sha256sum 2>/dev/null) && printf %s "${s%% *}"
 }
 `
 

@@ -113,13 +113,14 @@ func (s *sourceReader) Read(b []byte) (int, error) {
 
 // finishScript verifies the part ($2), or first the copy of the staged file ($3)
 // that root makes of it, and renames it over the target. An empty $4 means that
-// the hash was verified otherwise.
+// the hash was verified otherwise. The disk syncs while the CPU hashes.
 const finishScript = hashFunction + `f=$1 part=$2 from=$3 sum=$4 mode=$5 owner=$6
 fail() { rm -f "$part"; exit 1; }
 if [ -n "$from" ]; then
 umask 077
 rm -rf "$part"; cat <"$from" >"$part" || fail
 fi
+{ sync "$part" 2>/dev/null || sync; } &
 if [ -n "$sum" ]; then
 h=$(sum <"$part")
 if [ -z "$h" ]; then echo nohash; exit 0; fi
@@ -127,7 +128,7 @@ if [ "$h" != "$sum" ]; then rm -f "$part"; echo differs; exit 0; fi
 fi
 if [ -n "$owner" ]; then chown "$owner" "$part" || fail; fi
 chmod "$mode" "$part" || fail
-sync "$part" 2>/dev/null || sync
+wait
 mv -f -T "$part" "$f" || fail
 sync "${f%/*}/" 2>/dev/null || :
 [ -z "$from" ] || rm -f "$from"`
