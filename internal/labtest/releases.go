@@ -30,14 +30,20 @@ const (
 	V1160 = "11.6.0"
 )
 
-// Flags of the stand-in's packer for releases that misbehave.
+// Flags of the stand-in's packer for releases that misbehave; with FaultOn("h2")
+// on that host alone.
 const (
 	SlowMigration = "-slow-migration=20s"
 	FailMigration = "-fail-migration"
+	SlowStart     = "-start-delay=10s"
 	FailStart     = "-fail-start"
+	Crash         = "-crash-after=2s"
 	Unhealthy     = "-unhealthy"
 	IgnoreStop    = "-ignore-stop"
 )
+
+// FaultOn limits the faults of a release to one host.
+func FaultOn(host string) string { return "-fault-host=" + host }
 
 // Release is the path of a release's tarball: from GHADEPLOY_GRAFANA_DIR when
 // that holds the version and no flags are asked for, else the stand-in's,
