@@ -107,6 +107,8 @@ func (c *checker) wrongType(n *node, it *item, what string) {
 	}
 	hint := ""
 	switch {
+	case n.tag == "!vault":
+		hint = "ghadeploy does not open ansible-vault, use ${cmd:ansible-vault view FILE} or !age"
 	case it.kind == secretKind || (it.kind == textKind && n.tag != "!!str" && it.format == nil && len(it.enum) == 0):
 		hint = "put it in quotes"
 	case it.format != nil && it.format.re.MatchString(n.text), contains(it.enum, n.text):

@@ -4,6 +4,6 @@
 //	inventory.yaml ──Load──▶ Cluster ──▶ tasks.Desired
 //
 // Every mistake of a file is reported at once, each as a [Diagnostic] that
-// knows file, line and column. Nothing here opens a connection or writes a
-// file, and nothing here knows what Grafana makes of the values.
+// knows file, line and column. Nothing here opens a connection, only [WriteFile]
+// writes, and nothing here knows what Grafana makes of the values.
 package inventory

@@ -29,6 +29,7 @@ type node struct {
 	pos     Position
 	tag     string // "!!str", "!!int", ..., "!age"
 	text    string // of a scalar, as written but unquoted
+	quoted  bool   // the scalar was written in quotes or as a block
 	entries []entry
 	items   []*node
 }
@@ -121,6 +122,7 @@ func (b *treeBuilder) build(y *yaml.Node, depth int) *node {
 	case yaml.ScalarNode:
 		if n.tag != "!!null" {
 			n.shape, n.text = scalarShape, y.Value
+			n.quoted = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 		}
 	}
 	return n

@@ -1,0 +1,186 @@
+package inventory
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// ansibleList is what ansible-inventory --list prints.
+type ansibleList struct {
+	hostVars map[string]map[string]any
+	groups   map[string]*AnsibleGroup
+}
+
+func readAnsibleList(t *testing.T, path string) ansibleList {
+	t.Helper()
+	tool, err := exec.LookPath("ansible-inventory")
+	if err != nil {
+		t.Skip("needs ansible-inventory (apt-get install ansible-core)")
+	}
+	cmd := exec.CommandContext(t.Context(), tool, "-i", absPath(t, path), "--list")
+	cmd.Dir = t.TempDir() // no ansible.cfg of the repository or the user
+	cmd.Env = append(cmd.Environ(), "ANSIBLE_INVENTORY_ENABLED=yaml", "LC_ALL=C.UTF-8", "HOME="+t.TempDir())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ansible-inventory: %v", err)
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(out, &raw); err != nil {
+		t.Fatal(err)
+	}
+	list := ansibleList{groups: map[string]*AnsibleGroup{}}
+	for name, body := range raw {
+		if name == "_meta" {
+			var meta struct {
+				HostVars map[string]map[string]any `json:"hostvars"`
+			}
+			if err := json.Unmarshal(body, &meta); err != nil {
+				t.Fatal(err)
+			}
+			list.hostVars = meta.HostVars
+			continue
+		}
+		g := &AnsibleGroup{Name: name}
+		if err := json.Unmarshal(body, g); err != nil {
+			t.Fatal(err)
+		}
+		list.groups[name] = g
+	}
+	return list
+}
+
+func TestAnsibleAgreesWithAnsibleInventory(t *testing.T) {
+	files, _ := filepath.Glob("testdata/ansible/*.yaml")
+	if len(files) < 6 {
+		t.Fatalf("only %d fixtures", len(files))
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			theirs := readAnsibleList(t, path)
+			ours, err := ParseAnsible(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Ansible leaves hosts without variables out.
+			vars := map[string]map[string]any{}
+			for host, v := range ours.HostVars {
+				if len(v) > 0 {
+					vars[host] = v
+				}
+			}
+			if diff := cmp.Diff(theirs.hostVars, throughJSON(t, vars)); diff != "" {
+				t.Errorf("variables differ (- ansible, + ghadeploy):\n%s", diff)
+			}
+			if diff := cmp.Diff(membership(theirs.groups), membership(ours.Groups)); diff != "" {
+				t.Errorf("groups differ (- ansible, + ghadeploy):\n%s", diff)
+			}
+		})
+	}
+}
+
+// membership is the direct members of the groups that have any, sorted.
+func membership(groups map[string]*AnsibleGroup) map[string][]string {
+	out := map[string][]string{}
+	for name, g := range groups {
+		var members []string
+		for _, child := range g.Children {
+			members = append(members, "group "+child)
+		}
+		// ansible-inventory lists hosts of all in ungrouped, or not at all.
+		if name != "all" {
+			for _, h := range g.Hosts {
+				members = append(members, "host "+h)
+			}
+		}
+		if len(members) > 0 {
+			slices.Sort(members)
+			out[name] = members
+		}
+	}
+	return out
+}
+
+func throughJSON(t *testing.T, v map[string]map[string]any) map[string]map[string]any {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]map[string]any
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestLoadAnsible(t *testing.T) {
+	c, err := Load(t.Context(), "testdata/ansible/connection.yaml", Options{SkipFiles: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := hostNames(c.Hosts), []string{"g1.example.com", "g2.example.com", "g3.example.com"}; !slices.Equal(got, want) {
+		t.Fatalf("hosts = %v, want %v", got, want)
+	}
+	g1, g3 := c.Hosts[0], c.Hosts[2]
+	if g1.SSH.Port != 2222 || g1.SSH.User != "ops" || !slices.Equal(g1.SSH.ProxyJump, []string{"jump@bastion.example.com:2222"}) {
+		t.Errorf("g1 is reached by %+v", g1.SSH)
+	}
+	if g3.Address != "10.0.0.13" || g3.SSH.Become.Method != "doas" || !g3.SSH.Become.Password.IsSet() || g3.SSH.ConnectTimeout.Seconds() != 3 || !strings.HasSuffix(g3.SSH.IdentityFiles[0], "/testdata/ansible/keys/g3") {
+		t.Errorf("g3 is %+v", g3)
+	}
+	for _, want := range []struct{ host, section, key, value string }{
+		{"g1.example.com", "server", "http_port", "3001"},
+		{"g3.example.com", "server", "http_port", "3003"},
+		{"g3.example.com", "log", "level", "debug"},
+		{"g1.example.com", "smtp", "host", "mx:25"},
+	} {
+		if v, _ := c.Host(want.host).Config.Get(want.section, want.key); v.Reveal() != want.value {
+			t.Errorf("%s: %s.%s = %q, want %q", want.host, want.section, want.key, v.Reveal(), want.value)
+		}
+	}
+	if lb := c.LoadBalancer.Hosts; len(lb) != 1 || lb[0].Address != "10.0.0.5" || lb[0].SSH.Become.Method != "none" || lb[0].SSH.User != "root" {
+		t.Errorf("balancers = %+v", lb)
+	}
+	if got, _ := c.Select("rack_b"); len(got) != 1 || got[0].Labels["rack"] != "b" {
+		t.Errorf("rack_b = %v", got)
+	}
+}
+
+func TestLoadAnsibleMistakes(t *testing.T) {
+	const head = "all:\n  vars:\n    ghadeploy: {cluster: p, grafana: {version: \"12.3.1\", artifact: {source: g.tgz}, secret_key: \"${env:K}\"}, database: {type: postgres, host: db}}\n"
+	for name, test := range map[string]struct{ src, want string }{
+		"jinja address":   {head + "  hosts: {h: {ansible_host: \"{{ ip }}\"}}\n", "4:29: ansible_host is a Jinja expression"},
+		"vault":           {head + "  hosts: {h: {ansible_password: !vault abc}}\n", "ansible-vault"},
+		"proxy command":   {head + "  hosts: {h: {ansible_ssh_common_args: \"-o ProxyCommand='ssh x'\"}}\n", "ProxyCommand"},
+		"local":           {head + "  hosts: {h: {ansible_connection: local}}\n", "ansible_connection local is not SSH"},
+		"become user":     {head + "  hosts: {h: {ansible_become_user: bob}}\n", "has to become root"},
+		"no section":      {"all:\n  hosts: {h: }\n", "no sections for ghadeploy"},
+		"circle":          {"all: {children: {a: {children: {b: {children: {a: }}}}}}\n", "contain each other"},
+		"self":            {"all: {children: {a: {children: {a: }}}}\n", "its own child"},
+		"list of hosts":   {"all: {hosts: [a, b]}\n", "end each name with a colon"},
+		"unknown pattern": {strings.Replace(head, "cluster: p,", "cluster: p, hosts: grafna,", 1) + "  children: {grafana: {hosts: {h: }}}\n", `did you mean "grafana"?`},
+		"unknown key":     {strings.Replace(head, "cluster: p,", "cluster: p, alertin: {},", 1) + "  hosts: {h: }\n", `did you mean "alerting"?`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse(t.Context(), "inv.yaml", []byte(test.src), Options{})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error = %v, want %q in it", err, test.want)
+			}
+		})
+	}
+}
+
+func absPath(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}
