@@ -2,6 +2,6 @@
 # most for the given seconds, and prints the datagrams that come. Both are sockets
 # of this shell's children: nothing is installed, nothing is left.
 port=$1 seconds=$2
-timeout "$seconds" systemd-socket-activate -l "$port" sleep "$seconds" 2>&1 </dev/null | sed -u 's/^/tcp: /' &
-timeout "$seconds" systemd-socket-activate -d -l "$port" sh -c 'exec cat <&3' 2>&1 </dev/null | sed -u 's/^/udp: /' &
+timeout --foreground "$seconds" systemd-socket-activate -l "$port" sleep "$seconds" 2>&1 </dev/null | sed -u 's/^/tcp: /' &
+timeout --foreground "$seconds" systemd-socket-activate -d -l "$port" sh -c 'exec cat <&3' 2>&1 </dev/null | sed -u 's/^/udp: /' &
 wait

@@ -3,7 +3,7 @@
 # "ping": a running node answers a memberlist ping. Payloads are printf formats.
 # TCP first tells a closed port from a filtered one by what connect(2) says.
 tcp() {
-  out=$(timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>&1); rc=$?
+  out=$(timeout --foreground 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>&1); rc=$?
   case $rc:$out in
   0:*) said=ok ;;
   124:*) said='no answer' ;;
@@ -17,7 +17,7 @@ udp() {
   for again in 1 2 3; do
     printf "$5" >&3 2>/dev/null || said=refused
     if [ "$4" = ping ]; then
-      [ "$(timeout 1 head -c 1 <&3 2>/dev/null | wc -c)" = 0 ] || { said=ok; break; }
+      [ "$(timeout --foreground 1 head -c 1 <&3 2>/dev/null | wc -c)" = 0 ] || { said=ok; break; }
     else
       sleep 0.2
     fi

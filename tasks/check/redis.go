@@ -68,6 +68,13 @@ func tryRedis(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding 
 	if err := client.Ping(ctx).Err(); err != nil {
 		return []Finding{redisFailure(h, cfg, err)}
 	}
+	if cfg.Password.IsSet() && cfg.Username == "" && !cfg.Cluster {
+		// Grafana's client says AUTH, ours HELLO, which a server without a password
+		// answers to any password.
+		if err := client.Do(ctx, "AUTH", cfg.Password.Reveal()).Err(); err != nil {
+			return []Finding{redisFailure(h, cfg, err)}
+		}
+	}
 	if role, err := client.Do(ctx, "ROLE").Slice(); err == nil && len(role) > 0 && !cfg.Cluster && fmt.Sprint(role[0]) != "master" {
 		return []Finding{fail(fmt.Sprintf("Redis at %s is a %v", cfg.Address, role[0]), "nothing can be written there", "give the master's address")}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -18,6 +19,8 @@ import (
 
 // openRedis is a client whose every connection goes out from h. Close it.
 func openRedis(h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error) {
+	// It prints failed dials on standard error by itself; they come back as errors.
+	logging.Disable()
 	var secure *tls.Config
 	if cfg.TLS != nil {
 		var err error

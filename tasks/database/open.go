@@ -122,14 +122,15 @@ func openPostgres(life context.Context, conn fleet.Conn, l login) (*sql.DB, erro
 	}
 	// The operator's own PGSERVICE, PGSSLMODE, ~/.pgpass and the like must not
 	// change what a host is tested with, so every field is set after parsing.
-	cfg, err := pgx.ParseConfig("service='' sslmode=disable sslrootcert='' sslcert='' sslkey='' passfile=/dev/null host=placeholder user=x password=x target_session_attrs=any")
+	cfg, err := pgx.ParseConfig("sslmode=disable passfile=/dev/null host=placeholder port=5432 user=placeholder password=placeholder target_session_attrs=any")
 	if err != nil {
-		return nil, fmt.Errorf("prepare the PostgreSQL login: %w", err)
+		return nil, fmt.Errorf("prepare the PostgreSQL login (a PG... variable of this shell may be in the way): %w", err)
 	}
 	cfg.Host, cfg.Port = host, uint16(port)
 	cfg.User, cfg.Password, cfg.Database = l.user, l.password, l.name
 	cfg.ConnectTimeout = DialTimeout
 	cfg.Fallbacks, cfg.ValidateConnect = nil, nil
+	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.ChannelBinding, cfg.RequireAuth = "", "", "", ""
 	cfg.RuntimeParams = map[string]string{"application_name": "ghadeploy"}
 	if cfg.TLSConfig, err = tlsConfig(l.Database, host); err != nil {
 		return nil, err

@@ -1,0 +1,289 @@
+package check
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// lab connects to hosts of a running lab; h4 to h6 are the ones that tests may harm.
+func lab(t *testing.T, user string, names ...string) []fleet.Host {
+	t.Helper()
+	dir := os.Getenv("GHADEPLOY_LAB")
+	if dir == "" {
+		t.Skip("needs real hosts: set GHADEPLOY_LAB to the folder of a running lab with h1 to h6")
+	}
+	d := &remote.Dialer{ConfigFiles: []string{filepath.Join(dir, "run", "ssh_config")}}
+	var hosts []fleet.Host
+	for _, name := range names {
+		target := remote.Target{Name: name, Address: name, User: user}
+		if user == "opspw" {
+			target.Password, target.Become.Password = "lab", "lab"
+		}
+		c, err := d.Dial(t.Context(), target)
+		if err != nil {
+			t.Skipf("needs %s in the lab (lab.sh up 6): %v", name, err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		hosts = append(hosts, fleet.Host{Host: &inventory.Host{Name: name, Address: labAddress(name)}, Conn: c})
+	}
+	return hosts
+}
+
+func labAddress(name string) string { return "10.77.0.1" + strings.TrimPrefix(name, "h") }
+
+// cluster is an inventory in which nothing is wrong, of the hosts given.
+func cluster(hosts ...fleet.Host) *inventory.Cluster {
+	c := &inventory.Cluster{
+		Name: "chk",
+		Grafana: inventory.Grafana{
+			Version: "10.3.1", RootURL: "https://grafana.example.com/",
+			SecretKey: inventory.NewSecret("0123456789abcdef0123456789abcdef", "literal"),
+			Admin:     inventory.Admin{User: "admin", Password: inventory.NewSecret("correct horse", "literal")},
+			Artifact:  inventory.Artifact{SHA256: map[string]string{"": "00"}},
+		},
+		Database: inventory.Database{Type: "postgres", Host: "10.77.0.10:5432", Name: "grafana", User: "grafana",
+			Password: inventory.NewSecret("grafana", "env:DB"), SSLMode: "disable", MaxOpenConn: 20},
+		Alerting:     inventory.Alerting{HA: "gossip", Port: 9094},
+		Live:         inventory.Live{Redis: inventory.Redis{Address: "10.77.0.10:6379"}},
+		LoadBalancer: inventory.LoadBalancer{Type: "haproxy"},
+		Paths: inventory.Paths{Root: "/opt/grafana", Data: "/var/lib/grafana", Logs: "/var/log/grafana", Etc: "/etc/grafana",
+			State: "/var/lib/ghadeploy", Service: "grafana-server", User: "grafana"},
+	}
+	for _, h := range hosts {
+		c.Hosts = append(c.Hosts, h.Host)
+	}
+	return c
+}
+
+func input(t *testing.T, c *inventory.Cluster, hosts []fleet.Host) Input {
+	t.Helper()
+	v, err := grafana.ParseVersion(c.Grafana.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Input{Cluster: c, Hosts: hosts, Version: v}
+}
+
+// netns runs a command in a lab host's network namespace: the hosts have no
+// firewall tools of their own.
+func netns(t *testing.T, host string, args ...string) {
+	t.Helper()
+	out, err := exec.Command("ip", append([]string{"netns", "exec", "lab-" + host}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Skipf("needs root and iptables on this machine: %v: %s", err, out)
+	}
+}
+
+func onHost(t *testing.T, h fleet.Host, script string) string {
+	t.Helper()
+	res, err := h.Run(t.Context(), remote.Command{Script: script, Become: true, Step: "prepare the test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(res.Stdout)
+}
+
+// only runs one check of the registry with its facts.
+func only(t *testing.T, in Input, name string) []Finding {
+	t.Helper()
+	for _, u := range registry() {
+		if u.name != name {
+			in.Skip = append(in.Skip, u.name)
+		}
+	}
+	all, err := Run(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []Finding
+	for _, f := range all {
+		if f.Check == name {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// want finds one finding of a severity whose text has all the words.
+func want(t *testing.T, found []Finding, severity Severity, host string, words ...string) Finding {
+	t.Helper()
+	for _, f := range found {
+		matches := f.Severity == severity && f.Host == host
+		for _, w := range words {
+			matches = matches && strings.Contains(f.What+" "+f.Why+" "+f.Fix, w)
+		}
+		if matches {
+			if severity != OK && severity != Skipped && (f.Why == "" || f.Fix == "") {
+				t.Errorf("a finding without why or fix: %+v", f)
+			}
+			return f
+		}
+	}
+	t.Errorf("no %s finding on %q with %q in:\n%s", severity, host, words, list(found))
+	return Finding{}
+}
+
+func list(found []Finding) string {
+	var b strings.Builder
+	for _, f := range found {
+		b.WriteString("  " + string(f.Severity) + " " + f.String() + "\n")
+	}
+	return b.String()
+}
+
+func TestLabAllIsWell(t *testing.T) {
+	for _, user := range []string{"root", "ops", "opspw"} {
+		t.Run(user, func(t *testing.T) {
+			hosts := lab(t, user, "h4", "h5", "h6")
+			before := treeHash(t, hosts)
+			found, err := Run(t.Context(), input(t, cluster(hosts...), hosts))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("\n%s", list(found))
+			if bad := Failed(found); len(bad) > 0 {
+				t.Errorf("failed:\n%s", list(bad))
+			}
+			for _, h := range hosts {
+				want(t, found, OK, h.Name, "TCP and UDP 9094 reach")
+				want(t, found, OK, h.Name, "postgres 15")
+				want(t, found, OK, h.Name, "a message published came back")
+			}
+			if after := treeHash(t, hosts); after != before {
+				t.Errorf("the check changed the hosts:\nbefore %s\nafter  %s", before, after)
+			}
+		})
+	}
+}
+
+// treeHash covers what a check could leave: files, units and processes.
+func treeHash(t *testing.T, hosts []fleet.Host) string {
+	t.Helper()
+	var all []string
+	for _, h := range hosts {
+		all = append(all, onHost(t, h, `{ find /etc /opt /var/lib /usr/local /root /home /tmp -xdev -path /var/lib/systemd -prune -o -printf '%p %m %s %T@\n' 2>/dev/null | sort
+ls /run | grep ghadeploy; ls /run/systemd/transient 2>/dev/null | grep -v '^session-'; ss -Hltnu | awk '{print $1,$5}' | sort; } | sha256sum`))
+	}
+	return strings.Join(all, "")
+}
+
+func TestLabGossipFirewall55938(t *testing.T) {
+	hosts := lab(t, "root", "h4", "h5", "h6")
+	for _, tt := range []struct {
+		name        string
+		proto, jump string
+		on, from    string
+		want        []string
+	}{
+		{"tcp dropped", "tcp", "DROP", "h5", "h4", []string{"h4 -> h5", "TCP 9094", "dropped"}},
+		{"tcp rejected", "tcp", "REJECT", "h6", "h4", []string{"h4 -> h6", "TCP 9094", "rejected"}},
+		{"udp dropped", "udp", "DROP", "h4", "h6", []string{"h6 -> h4", "UDP 9094", "dropped"}},
+		{"udp rejected", "udp", "REJECT", "h4", "h5", []string{"h5 -> h4", "UDP 9094"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rule := []string{"INPUT", "-s", labAddress(tt.from), "-p", tt.proto, "--dport", "9094", "-j", tt.jump}
+			netns(t, tt.on, append([]string{"iptables", "-A"}, rule...)...)
+			defer netns(t, tt.on, append([]string{"iptables", "-D"}, rule...)...)
+			found := only(t, input(t, cluster(hosts...), hosts), "gossip")
+			want(t, found, Fail, tt.from, tt.want...)
+			if n := len(Failed(found)); n != 1 {
+				t.Errorf("%d ways are called blocked, 1 is:\n%s", n, list(found))
+			}
+		})
+	}
+}
+
+func TestLabOccupiedPort(t *testing.T) {
+	hosts := lab(t, "root", "h4", "h5")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	up := make(chan struct{})
+	go func() {
+		_, _ = hosts[0].Run(ctx, remote.Command{Args: []string{"systemd-socket-activate", "-l", "3000", "cat"}, Stderr: notify(up), Step: "hold the port"})
+	}()
+	<-up
+	found := only(t, input(t, cluster(hosts...), hosts), "ports")
+	want(t, found, Fail, "h4", "HTTP port 3000/tcp is held by ", "ss -lnp")
+	want(t, found, OK, "h5", "free")
+}
+
+// notify closes a channel at the first write.
+type notify chan struct{}
+
+// Write implements io.Writer.
+func (n notify) Write(p []byte) (int, error) {
+	select {
+	case <-n:
+	default:
+		close(n)
+	}
+	return len(p), nil
+}
+
+func TestLabFullDisk(t *testing.T) {
+	hosts := lab(t, "root", "h5", "h6")
+	onHost(t, hosts[1], "mkdir -p /mnt/chk && mount -t tmpfs -o size=8m,nr_inodes=500,noexec tmpfs /mnt/chk")
+	defer onHost(t, hosts[1], "umount /mnt/chk; rmdir /mnt/chk")
+	c := cluster(hosts...)
+	c.Paths.Root = "/mnt/chk/grafana"
+	found := only(t, input(t, c, hosts), "disk")
+	want(t, found, Fail, "h6", "free for /mnt/chk/grafana", "needed")
+	want(t, found, Fail, "h6", "inodes free")
+	want(t, found, Fail, "h6", "noexec")
+	want(t, found, OK, "h5")
+}
+
+func TestLabDatabaseAndRedisTrouble(t *testing.T) {
+	hosts := lab(t, "root", "h4", "h5")
+	for _, tt := range []struct {
+		name, check string
+		change      func(c *inventory.Cluster)
+		words       []string
+	}{
+		{"wrong password", "database", func(c *inventory.Cluster) { c.Database.Password = inventory.NewSecret("wrong-canary", "env:DB") }, []string{"password authentication failed", "env:DB"}},
+		{"missing database", "database", func(c *inventory.Cluster) { c.Database.Name = "chk_missing" }, []string{"chk_missing", "does not exist"}},
+		{"database down", "database", func(c *inventory.Cluster) { c.Database.Host = "10.77.0.10:5499" }, []string{"cannot reach the database at 10.77.0.10:5499", "refused"}},
+		{"no route", "database", func(c *inventory.Cluster) { c.Database.Host = "10.77.0.99:5432" }, []string{"cannot reach the database at 10.77.0.99:5432"}},
+		{"mariadb wrong password", "database", func(c *inventory.Cluster) {
+			c.Database.Type, c.Database.Host, c.Database.Password = "mysql", "10.77.0.10:3306", inventory.NewSecret("wrong-canary", "env:DB")
+		}, []string{"Access denied", "1045"}},
+		{"mariadb missing database", "database", func(c *inventory.Cluster) {
+			c.Database.Type, c.Database.Host, c.Database.Name = "mysql", "10.77.0.10:3306", "chk_missing"
+		}, []string{"chk_missing"}},
+		{"redis down", "redis-live", func(c *inventory.Cluster) { c.Live.Redis.Address = "10.77.0.10:6399" }, []string{"cannot reach Redis at 10.77.0.10:6399"}},
+		{"redis password that is none", "redis-live", func(c *inventory.Cluster) { c.Live.Redis.Password = inventory.NewSecret("wrong-canary", "env:R") }, []string{"Redis at 10.77.0.10:6379 has no password"}},
+		{"redis user that is none", "redis-alerting", func(c *inventory.Cluster) {
+			c.Alerting.HA = "redis"
+			c.Alerting.Redis = inventory.Redis{Address: "10.77.0.10:6379", Username: "nobody", Password: inventory.NewSecret("wrong-canary", "env:R")}
+		}, []string{"refuses the password", "env:R"}},
+		{"redis number that is none", "redis-live", func(c *inventory.Cluster) { c.Live.Redis.DB = 99 }, []string{"no database 99"}},
+		{"redis without tls", "redis-live", func(c *inventory.Cluster) { c.Live.Redis.TLS = &inventory.RedisTLS{} }, []string{"TLS"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := cluster(hosts...)
+			tt.change(c)
+			found := only(t, input(t, c, hosts), tt.check)
+			for _, h := range hosts {
+				want(t, found, Fail, h.Name, tt.words...)
+			}
+			if strings.Contains(list(found), "canary") {
+				t.Error("a password shows")
+			}
+		})
+	}
+}
+
+func TestLabBecomeFails(t *testing.T) {
+	hosts := lab(t, "plain", "h4")
+	found := only(t, input(t, cluster(hosts...), hosts), "host-login")
+	want(t, found, Fail, "h4", "become root", "sudo")
+}
