@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,7 +42,7 @@ func (c *checker) check(n *node, it *item, what string) {
 		}
 	case scalarKind:
 		if n.shape != scalarShape {
-			c.fail(n, scalarHint(n), "%s must be a single value, this is %s", what, n.shape)
+			c.fail(n, scalarHint(n, what), "%s must be a single value, this is %s", what, n.shape)
 		}
 	case listKind:
 		c.list(n, it, what)
@@ -57,7 +58,10 @@ func (c *checker) check(n *node, it *item, what string) {
 }
 
 // scalarHint says how a list or map is written where Grafana wants text.
-func scalarHint(n *node) string {
+func scalarHint(n *node, what string) string {
+	if n.shape == listShape && secretName("", what) {
+		return "grafana.ini has no lists"
+	}
 	if n.shape == listShape {
 		words := make([]string, 0, len(n.items))
 		for _, item := range n.items {
@@ -76,11 +80,19 @@ func (c *checker) text(n *node, it *item, what string) {
 		c.wrongType(n, it, what)
 	case n.tag == "!!binary":
 		c.fail(n, "write it as text", "%s must be text, not !!binary", what)
+	case it.kind == textKind && !it.command && hasReference(n.text):
+		c.fail(n, "references work for secrets, config: and env:", "%s is shown in plans and logs, so it cannot be a reference", what)
 	case len(it.enum) > 0 && !contains(it.enum, n.text):
 		c.fail(n, didYouMean(n.text, it.enum), "%s must be %s, not %q", what, oneOf(it.enum), n.text)
 	case it.format != nil && !it.format.re.MatchString(n.text):
 		c.fail(n, "", "%s must be %s, not %q", what, it.format.want, clip(n.text))
 	}
+}
+
+// hasReference tells whether one of our references is in a value.
+func hasReference(s string) bool {
+	parts, err := splitReferences(s)
+	return err == nil && slices.ContainsFunc(parts, func(p part) bool { return contains(referenceKinds(), p.kind) })
 }
 
 // decimal is an integer as YAML and JSON both read it.
@@ -173,9 +185,17 @@ func (c *checker) section(n *node, it *item, what string) {
 	}
 	for _, f := range it.fields {
 		if f.required && n.get(f.name) == nil {
-			c.rep.hintf(n.pos, "", "missing key %q%s: %s", f.name, inside(what), f.want())
+			c.rep.hintf(n.pos, f.howTo(join(what, f.name)), "missing key %q%s", f.name, inside(what))
 		}
 	}
+}
+
+// howTo is a hint for a missing key.
+func (f field) howTo(what string) string {
+	if shown := f.shown(); shown != "" && f.kind != sectionKind && f.kind != mapKind {
+		return "write " + f.name + ": " + shown
+	}
+	return "ghadeploy docs " + what + " shows how it is written"
 }
 
 func (c *checker) mapping(n *node, it *item, what string) {
@@ -208,7 +228,7 @@ func (c *checker) config(n *node, it *item, what string) {
 		case !it.names.re.MatchString(e.key):
 			c.rep.errorf(e.pos, "%q%s is not %s", clip(e.key), inside(what), it.names.want)
 		case e.value.shape == listShape:
-			c.fail(e.value, scalarHint(e.value), "%s must be a section (a map) or a single value, this is a list", join(what, e.key))
+			c.fail(e.value, scalarHint(e.value, e.key), "%s must be a section (a map) or a single value, this is a list", join(what, e.key))
 		case e.value.shape == mapShape:
 			c.mapping(e.value, &item{kind: mapKind, names: it.names, of: &item{kind: scalarKind}}, join(what, e.key))
 		}

@@ -108,7 +108,7 @@ func newFormats() *formats {
 
 func text(doc string) *item   { return &item{kind: textKind, doc: doc} }
 func secret(doc string) *item { return &item{kind: secretKind, doc: doc} }
-func flag(doc, def string) *item {
+func toggle(doc, def string) *item {
 	return &item{kind: booleanKind, doc: doc, def: def}
 }
 

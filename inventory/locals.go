@@ -5,16 +5,14 @@ import (
 	"strings"
 )
 
-// walk visits every value with its item and checks what needs the machine
-// Load runs on: that local files exist, and that references stand only where a
-// value is kept secret.
+// walk visits every value with its item and checks what needs the machine that
+// Load runs on: that the local files exist.
 func (d *decoder) walk(n *node, it *item, what string) {
 	if n == nil || d.bad[n] || n.shape == nullShape {
 		return
 	}
 	switch it.kind {
 	case textKind:
-		d.plain(n, it, what)
 		if it.local != notLocal && !d.opts.SkipFiles {
 			d.local(n, it, what)
 		}
@@ -38,24 +36,6 @@ func (d *decoder) walk(n *node, it *item, what string) {
 				d.walk(n, alternative, what)
 				return
 			}
-		}
-	}
-}
-
-// plain refuses references where the value is printed in plans and logs.
-func (d *decoder) plain(n *node, it *item, what string) {
-	if it.command {
-		return
-	}
-	parts, err := splitReferences(n.text)
-	if err != nil {
-		return
-	}
-	for _, p := range parts {
-		if p.kind != "" && contains(referenceKinds(), p.kind) {
-			d.rep.hintf(n.pos, "references work for secrets, config: and env:", "%s is shown in plans and logs, so it cannot be a reference", what)
-			d.bad[n] = true
-			return
 		}
 	}
 }

@@ -59,11 +59,11 @@ func parse(rep *reporter, src []byte) *node {
 	}
 	b := &treeBuilder{rep: rep, open: map[*yaml.Node]bool{}}
 	root := b.build(doc.root, 0)
-	if root.shape != mapShape {
-		rep.errorf(root.pos, "an inventory is a map of sections (cluster:, hosts:, grafana: ...), this is %s", root.shape)
+	if b.full || doc.second > 0 {
 		return nil
 	}
-	if b.full {
+	if root.shape != mapShape {
+		rep.errorf(root.pos, "an inventory is a map of sections (cluster:, hosts:, grafana: ...), this is %s", root.shape)
 		return nil
 	}
 	return root

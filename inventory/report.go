@@ -35,7 +35,16 @@ func (r *reporter) source(pos Position) string {
 		return ""
 	}
 	line := strings.TrimRight(r.lines[pos.Line-1], "\r")
-	line = hideSecrets(strings.ToValidUTF8(line, "?"))
+	line = strings.ToValidUTF8(line, "?")
+	if shown := hideSecrets(line); shown != line {
+		before := []rune(line)
+		before = before[:min(max(pos.Column-1, 0), len(before))]
+		if !strings.HasPrefix(shown, string(before)) {
+			// A secret before the column was hidden: the caret would miss its mark.
+			return ""
+		}
+		line = shown
+	}
 	if runes := []rune(line); len(runes) > maxSource {
 		line = string(runes[:maxSource]) + "..."
 	}

@@ -23,6 +23,9 @@ func table() *item {
 	)
 }
 
+// exampleSum is the checksum of nothing at all, so that nobody takes it for a real one.
+const exampleSum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 // tables builds the parts of the table.
 type tables struct{ *formats }
 
@@ -95,11 +98,11 @@ func (t tables) grafana() *item {
 		required("artifact", section("Where the release comes from.",
 			required("source", source),
 			key("sha256", either("Checksum of the archive: one, or a map by architecture.", checksum, mapping("", t.label, checksum)).
-				with("", "{amd64: 5fb1..., arm64: 09ac...}")),
+				with("", "{amd64: "+exampleSum+"}")),
 			key("delivery", choice("push uploads it over SSH; pull lets each host download the URL and verify it.", "push", "push", "pull")),
 		)),
 		key("root_url", formatted(t.url, "What users type; the same for all hosts.").with("", "https://grafana.example.com/")),
-		key("secret_key", secret("Signs sessions and encrypts data source secrets; the same on all hosts.").with("", `"${file:secrets/secret_key}"`)),
+		required("secret_key", secret("Signs sessions and encrypts data source secrets; the same on all hosts.").with("", `"${file:secrets/secret_key}"`)),
 		key("admin", section("Grafana's first administrator.",
 			key("user", text("").with("admin", "")),
 			key("password", secret("").with("", `"${cmd:op read op://ops/grafana/admin}"`)),
@@ -110,8 +113,8 @@ func (t tables) grafana() *item {
 			required("id", formatted(t.name, "").with("", "grafana-clock-panel")),
 			key("version", text("").with("", `"2.1.8"`)),
 			required("source", (&item{kind: textKind, doc: "Path or URL of the zip.", local: localFile}).with("", "./plugins/clock.zip")),
-			key("sha256", formatted(t.sha256, "Checksum of the zip.")),
-			key("unsigned", flag("Load it without a signature.", "false")),
+			key("sha256", formatted(t.sha256, "Checksum of the zip.").with("", exampleSum)),
+			key("unsigned", toggle("Load it without a signature.", "false")),
 		))),
 		key("provisioning", (&item{kind: textKind, doc: "A tree of data sources, dashboards and alerting, copied into the generation.", local: localDir}).with("", "./provisioning")),
 		key("ldap", file("An ldap.toml.").with("", "./ldap.toml")),

@@ -130,6 +130,7 @@ func (b *treeBuilder) build(y *yaml.Node, depth int) *node {
 
 func (b *treeBuilder) alias(y *yaml.Node, depth int) *node {
 	if b.open[y.Alias] {
+		b.full = true
 		b.rep.errorf(b.at(y), "the anchor %q contains itself", y.Value)
 		return &node{shape: nullShape, pos: b.at(y)}
 	}
