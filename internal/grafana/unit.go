@@ -82,6 +82,9 @@ func (u Unit) check() error {
 	if u.Systemd < systemdMin {
 		errs = append(errs, fmt.Errorf("systemd %d is too old; %d is the least", u.Systemd, systemdMin))
 	}
+	if u.Systemd < systemdKernel && (underSystem(u.DataPath) || underSystem(u.LogPath)) {
+		errs = append(errs, fmt.Errorf("systemd %d cannot make %s and %s writable under ProtectSystem=; put them below /var", u.Systemd, u.DataPath, u.LogPath))
+	}
 	if u.privileged() && u.Systemd < systemdAmbient {
 		errs = append(errs, fmt.Errorf("port %d needs a capability that systemd %d cannot give (since %d); use a port above 1023 and the load balancer",
 			u.Port, u.Systemd, systemdAmbient))
@@ -165,6 +168,11 @@ func (u Unit) hardening(b *bytes.Buffer) {
 	} else {
 		b.WriteString("CapabilityBoundingSet=\n")
 	}
+	for _, p := range []string{u.DataPath, u.LogPath} {
+		if underSystem(p) && u.Systemd >= systemdKernel {
+			fmt.Fprintf(b, "ReadWritePaths=%s\n", p)
+		}
+	}
 	for _, line := range []struct {
 		since int
 		text  string
@@ -176,7 +184,6 @@ func (u Unit) hardening(b *bytes.Buffer) {
 		{systemdKernel, "ProtectControlGroups=true"},
 		{systemdKernel, "RemoveIPC=true"},
 		{systemdKernel, "RestrictRealtime=true"},
-		{systemdKernel, "ReadWritePaths=" + u.DataPath + " " + u.LogPath},
 		{233, "RestrictNamespaces=true"},
 		{235, "LockPersonality=true"},
 		{242, "ProtectHostname=true"},
@@ -189,6 +196,16 @@ func (u Unit) hardening(b *bytes.Buffer) {
 			b.WriteString(line.text + "\n")
 		}
 	}
+}
+
+// underSystem says whether ProtectSystem=full makes a path read-only.
+func underSystem(p string) bool {
+	for _, system := range []string{"/usr/", "/etc/", "/boot/", "/efi/"} {
+		if strings.HasPrefix(p+"/", system) {
+			return true
+		}
+	}
+	return false
 }
 
 func (u Unit) inHome() bool {
