@@ -1,0 +1,251 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// ours begins the name of everything that verify makes in Grafana.
+const ours = "ghadeploy-verify-"
+
+const (
+	configPath = "/api/alertmanager/grafana/config/api/v1/alerts"
+	policyPath = "/api/v1/provisioning/policies"
+)
+
+// amConfig is an Alertmanager configuration as the API gives and takes it:
+// secrets are not in it, only the names of those that are set, which the API
+// keeps.
+type amConfig map[string]any
+
+// clone copies by way of JSON; numbers keep their digits.
+func (c amConfig) clone() (amConfig, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var copied amConfig
+	return copied, d.Decode(&copied)
+}
+
+// inner is the alertmanager_config, and its route.
+func (c amConfig) inner() (config, route map[string]any, err error) {
+	config, ok := c["alertmanager_config"].(map[string]any)
+	if !ok {
+		return nil, nil, fmt.Errorf("the Alertmanager's configuration has no alertmanager_config")
+	}
+	route, ok = config["route"].(map[string]any)
+	if !ok {
+		return nil, nil, fmt.Errorf("the Alertmanager's configuration has no route")
+	}
+	return config, route, nil
+}
+
+// provenance is who manages the policies: "" (people), "api" or "file".
+func (c amConfig) provenance() string {
+	_, route, err := c.inner()
+	if err != nil {
+		return ""
+	}
+	s, _ := route["provenance"].(string)
+	return s
+}
+
+// withoutOurs removes what a killed run left behind.
+func (c amConfig) withoutOurs() error {
+	config, route, err := c.inner()
+	if err != nil {
+		return err
+	}
+	isOurs := func(item any, key string) bool {
+		m, _ := item.(map[string]any)
+		name, _ := m[key].(string)
+		return strings.HasPrefix(name, ours)
+	}
+	if routes, ok := route["routes"].([]any); ok {
+		kept := []any{}
+		for _, r := range routes {
+			if !isOurs(r, "receiver") {
+				kept = append(kept, r)
+			}
+		}
+		if route["routes"] = kept; len(kept) == 0 {
+			delete(route, "routes")
+		}
+	}
+	receivers, _ := config["receivers"].([]any)
+	kept := []any{}
+	for _, r := range receivers {
+		if !isOurs(r, "name") {
+			kept = append(kept, r)
+		}
+	}
+	config["receivers"] = kept
+	return nil
+}
+
+// The timings of the test's route. group_interval is longer than the test:
+// shorter than nodes x ha_peer_timeout, a quiet cluster notifies twice.
+const (
+	groupWait     = time.Second
+	groupInterval = 10 * time.Minute
+)
+
+// withTest adds a contact point and, before all others, a route to it for the
+// alert of this run.
+func (c amConfig) withTest(name, url, label string) error {
+	config, route, err := c.inner()
+	if err != nil {
+		return err
+	}
+	receivers, _ := config["receivers"].([]any)
+	config["receivers"] = append(receivers, map[string]any{
+		"name": name,
+		"grafana_managed_receiver_configs": []any{map[string]any{
+			"name": name, "type": "webhook", "disableResolveMessage": true,
+			"settings":       map[string]any{"url": url, "httpMethod": "POST"},
+			"secureSettings": map[string]any{},
+		}},
+	})
+	routes, _ := route["routes"].([]any)
+	route["routes"] = append([]any{map[string]any{
+		"receiver": name, "object_matchers": []any{[]any{alertLabel, "=", label}},
+		"group_by": []any{"alertname"}, "group_wait": groupWait.String(),
+		"group_interval": groupInterval.String(), "repeat_interval": "4h",
+	}}, routes...)
+	return nil
+}
+
+func readConfig(ctx context.Context, n *node) (amConfig, error) {
+	var raw json.RawMessage
+	if err := n.call(ctx, http.MethodGet, configPath, nil, &raw); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var c amConfig
+	if err := d.Decode(&c); err != nil {
+		return nil, fmt.Errorf("%s: read the Alertmanager's configuration: %w", n.name(), err)
+	}
+	return c, nil
+}
+
+// install gives every node a configuration. Nodes poll the database for it
+// every alertmanager_config_poll_interval (60 s); one that is posted the same
+// configuration takes it at once.
+func (p *proof) install(ctx context.Context, c amConfig) error {
+	first := p.nodes[0]
+	if c.provenance() != "" {
+		// Routes that the provisioning API manages are changed there only.
+		if err := p.installRoutes(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := postConfig(ctx, first, c); err != nil {
+		return err
+	}
+	// As it was stored: with the identifiers that the first node gave.
+	stored, err := readConfig(ctx, first)
+	if err != nil {
+		return err
+	}
+	for _, n := range p.nodes[1:] {
+		if err := postConfig(ctx, n, stored); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installRoutes puts the routes by the provisioning API. It wants the contact
+// points to be there before, and gone after: so they are posted without the
+// change of routes first.
+func (p *proof) installRoutes(ctx context.Context, c amConfig) error {
+	first := p.nodes[0]
+	now, err := readConfig(ctx, first)
+	if err != nil {
+		return err
+	}
+	config, route, err := c.inner()
+	if err != nil {
+		return err
+	}
+	nowConfig, _, err := now.inner()
+	if err != nil {
+		return err
+	}
+	if want, has := config["receivers"].([]any), nowConfig["receivers"].([]any); len(want) > len(has) {
+		nowConfig["receivers"] = want
+		if err := postConfig(ctx, first, now); err != nil {
+			return err
+		}
+	}
+	return first.call(ctx, http.MethodPut, policyPath, route, nil)
+}
+
+// postConfig posts, and waits for an Alertmanager that is still starting.
+func postConfig(ctx context.Context, n *node, c amConfig) error {
+	return until(ctx, settleLimit, time.Second, func(ctx context.Context) error {
+		return n.call(ctx, http.MethodPost, configPath, c, nil)
+	})
+}
+
+// running waits until the Alertmanager of every node works with the contact
+// point. Before that, the alert would go to somebody's real contact point.
+func (p *proof) running(ctx context.Context, receiver string) error {
+	for _, n := range p.nodes {
+		err := until(ctx, 90*time.Second, time.Second, func(ctx context.Context) error {
+			var receivers []struct{ Name string }
+			err := n.call(ctx, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil, &receivers)
+			if status(err) == http.StatusNotFound {
+				// Before 9.4 nobody can be asked; the configuration was posted to this
+				// node itself.
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, r := range receivers {
+				if r.Name == receiver {
+					return nil
+				}
+			}
+			p.progress("alert", "waiting for %s to take the test's contact point (nodes poll for it every 60 s)", n.name())
+			return fmt.Errorf("%s does not know the contact point %s", n.name(), receiver)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore puts the original configuration back on every node and compares.
+func (p *proof) restore(ctx context.Context, original amConfig) error {
+	if err := p.install(ctx, original); err != nil {
+		return err
+	}
+	now, err := readConfig(ctx, p.nodes[0])
+	if err != nil {
+		return err
+	}
+	if now, err = now.clone(); err != nil {
+		return err
+	}
+	want, err := original.clone()
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(now, want) {
+		return fmt.Errorf("the notification policies are not exactly what they were")
+	}
+	return nil
+}
