@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/labtest"
+	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
 func TestOpenReadsTheHostsOfALab(t *testing.T) {
@@ -88,5 +89,27 @@ func TestWaitReturnsWithTheCondition(t *testing.T) {
 	labtest.Wait(t, 10*time.Second, "three looks", func() (bool, string) { n++; return n == 3, "not yet" })
 	if n != 3 {
 		t.Errorf("looked %d times", n)
+	}
+}
+
+func TestTheInventoryOfATestIsValid(t *testing.T) {
+	lab := labtest.Need(t)
+	for _, o := range []labtest.Options{
+		{},
+		{Hosts: []string{"h1"}, User: "opspw", Database: "mysql", Alerting: "none", NoLive: true},
+		{User: "ops", Alerting: "redis", Balancer: "haproxy"},
+		{Balancer: "nginx"},
+	} {
+		inv := lab.Inventory(t, o)
+		c, err := inventory.Load(t.Context(), inv.Path, inventory.Options{})
+		if err != nil {
+			t.Fatalf("%+v: %v", o, err)
+		}
+		if len(c.Warnings) > 0 {
+			t.Errorf("%+v: %v", o, c.Warnings)
+		}
+		if c.Name != inv.Cluster || c.Database.Name != inv.Database {
+			t.Errorf("cluster %s with database %s, want %s with %s", c.Name, c.Database.Name, inv.Cluster, inv.Database)
+		}
 	}
 }

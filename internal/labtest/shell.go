@@ -20,7 +20,7 @@ const longest = 2 * time.Minute
 func (l *Lab) Run(ctx context.Context, host, script string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "ssh", "-F", l.SSHConfig, "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
+	cmd := exec.CommandContext(ctx, "ssh", "-F", l.SSHConfig, "-o", "BatchMode=yes", "-o", "ConnectTimeout=3",
 		"-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR", host, "bash -s")
 	cmd.Stdin = strings.NewReader(script)
 	var out, errs bytes.Buffer
