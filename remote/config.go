@@ -26,7 +26,7 @@ type endpoint struct {
 	alias          string // HostKeyAlias
 	acceptNew      bool
 	fingerprint    string
-	pinnedTypes    []string
+	pinTry         int // index of pinnedTypes
 }
 
 func (e *endpoint) addr() string { return net.JoinHostPort(e.host, strconv.Itoa(e.port)) }

@@ -123,6 +123,7 @@ func sshWords(user, address string) string {
 
 // connect makes one hop and retries while sshd drops us for being busy.
 func (d *Dialer) connect(ctx context.Context, e *endpoint, via *bastionRef, p *patience) (*ssh.Client, *heartbeat, error) {
+	var pinned error // the pin's verdict outranks that there is no further key
 	for try := 0; ; try++ {
 		conn, beat, err := d.connectOnce(ctx, e, via, p)
 		if err == nil {
@@ -134,6 +135,16 @@ func (d *Dialer) connect(ctx context.Context, e *endpoint, via *bastionRef, p *p
 				err = fmt.Errorf("%s: %w", e.addr(), context.Cause(ctx))
 			}
 			return nil, nil, err
+		}
+		if e.nextPinnedType(err) {
+			pinned = err
+			continue
+		}
+		if pinned != nil {
+			return nil, nil, pinned
+		}
+		if errors.Is(err, errKeyUnusable) {
+			continue
 		}
 		if !errors.Is(err, errDropped) {
 			return nil, nil, err

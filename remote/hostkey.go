@@ -89,10 +89,27 @@ func (e *HostKeyError) hint(name string) string {
 	return fmt.Sprintf("compare the fingerprint on the host's console, then: %s (or: ssh-keyscan -p %s %s >> %s)", trust, port, Quote(host), Quote(file))
 }
 
+// pinnedTypes are asked for one after another: all, then each but the first kind.
+var pinnedTypes = [...][]string{preferredHostKeys[:], preferredHostKeys[1:], preferredHostKeys[4:]}
+
+// nextPinnedType: a pin does not tell its key's type, so a host with several keys
+// may show the others first. Another type is asked for until all were seen.
+func (e *endpoint) nextPinnedType(err error) bool {
+	var fault *HostKeyError
+	if !errors.As(err, &fault) || fault.Pinned == "" || e.fingerprint == "" {
+		return false
+	}
+	if e.pinTry+1 == len(pinnedTypes) {
+		return false
+	}
+	e.pinTry++
+	return true
+}
+
 // hostKeyCheck prepares the verification of one endpoint.
 func (d *Dialer) hostKeyCheck(e *endpoint) (*hostKeyCheck, error) {
 	if e.fingerprint != "" {
-		return &hostKeyCheck{algorithms: inOrder(e.pinnedTypes), check: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+		return &hostKeyCheck{algorithms: pinnedTypes[e.pinTry], check: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			if got := ssh.FingerprintSHA256(key); got != e.fingerprint {
 				return &HostKeyError{Address: e.addr(), Type: key.Type(), Fingerprint: got, Pinned: e.fingerprint}
 			}

@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +29,9 @@ type fileSigner struct {
 	signer ssh.Signer
 	err    error // of unlocking
 }
+
+// errKeyUnusable is a key that the host would take and that cannot be unlocked.
+var errKeyUnusable = errors.New("cannot be used")
 
 var errNoPassphrase = errors.New("is encrypted, and there is nobody to ask for its passphrase: ssh-add it")
 
@@ -80,16 +82,18 @@ func publicFile(file string) ssh.PublicKey {
 // usable is a signer that asks for the passphrase only when the host would take
 // the key; where the public half is not known it has to ask at once.
 func (s *fileSigner) usable(l *login) (ssh.Signer, error) {
-	if s.public != nil && (s.signerNow() != nil || s.ring.ask != nil) {
-		return &lazySigner{s, l}, nil
+	if s.public == nil || s.ring.ask == nil {
+		return s.unlock(l)
 	}
-	return s.unlock(l)
-}
-
-func (s *fileSigner) signerNow() ssh.Signer {
-	s.mu <- struct{}{}
-	defer func() { <-s.mu }()
-	return s.signer
+	select {
+	case s.mu <- struct{}{}:
+		defer func() { <-s.mu }()
+		if s.err != nil {
+			return nil, s.err
+		}
+	default: // somebody is being asked; we shall see when it is our turn
+	}
+	return &lazySigner{s, l}, nil
 }
 
 func (s *fileSigner) unlock(l *login) (ssh.Signer, error) {
@@ -138,10 +142,8 @@ func (z *lazySigner) Sign(random io.Reader, data []byte) (*ssh.Signature, error)
 func (z *lazySigner) SignWithAlgorithm(random io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	s, err := z.f.unlock(z.l)
 	if err != nil {
-		z.l.skip("key %s: %v", z.f.file, err)
-		// An error here would end the whole login; a signature that cannot be
-		// right lets the next key have its turn.
-		return &ssh.Signature{Format: z.f.public.Type(), Blob: noise()}, nil
+		// This ends the login, and the next one leaves the key out.
+		return nil, fmt.Errorf("key %s: %w: %w", z.f.file, errKeyUnusable, err)
 	}
 	if algorithm == "" {
 		return s.Sign(random, data)
@@ -150,10 +152,4 @@ func (z *lazySigner) SignWithAlgorithm(random io.Reader, data []byte, algorithm 
 		return as.SignWithAlgorithm(random, data, algorithm)
 	}
 	return nil, fmt.Errorf("key %s cannot sign with %s", z.f.file, algorithm)
-}
-
-func noise() []byte {
-	b := make([]byte, 64)
-	_, _ = rand.Read(b) // never fails
-	return b
 }

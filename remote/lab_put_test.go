@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -81,7 +82,7 @@ func BenchmarkPut(b *testing.B) {
 	b.Run("scp", func(b *testing.B) {
 		dir := labDir(b)
 		file := filepath.Join(b.TempDir(), "f")
-		if err := writeFile(file, data); err != nil {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
 			b.Fatal(err)
 		}
 		c := labDial(b, "root")

@@ -1,0 +1,127 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ghadeploy/ghadeploy/remote/remotetest"
+)
+
+// fakeSudo behaves as $FAKE_SUDO says; it takes "secret" as the password.
+const fakeSudo = `#!/bin/sh
+echo "$0 $*" >>"$SUDO_LOG"
+while [ $# -gt 0 ]; do
+case $1 in
+-n) n=1 ;; -S) ;; -H) ;;
+-p) p=$2; shift ;;
+--) shift; break ;;
+esac
+shift
+done
+case $FAKE_SUDO in
+nopasswd) exec "$@" ;;
+sudoers) echo "ops is not in the sudoers file." >&2; exit 1 ;;
+tty) echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1 ;;
+other) echo "sudo: no valid sudoers sources found, quitting" >&2; exit 1 ;;
+esac
+if [ -n "$n" ]; then echo "sudo: a password is required" >&2; exit 1; fi
+echo "We trust you have received the usual lecture" >&2
+for i in 1 2 3; do
+printf %s "$p" >&2
+IFS= read -r w || break
+if [ "$w" = secret ]; then exec "$@"; fi
+echo "Sorry, try again." >&2
+done
+exit 1
+`
+
+func sudoHost(t *testing.T, mode, method, password string) (*Client, string) {
+	dir := t.TempDir()
+	for _, name := range []string{"sudo", "doas"} {
+		remotetest.WriteFile(t, filepath.Join(dir, name), fakeSudo, 0o700)
+	}
+	log := filepath.Join(dir, "log")
+	s := &remotetest.Server{Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "FAKE_SUDO=" + mode, "SUDO_LOG=" + log}}
+	d, target := newHost(t, s)
+	target.Become = Become{Method: method, Password: password}
+	return dialTarget(t, d, target), log
+}
+
+func TestBecome(t *testing.T) {
+	in := []byte("secret\n0\n\x00in")
+	for _, test := range []struct{ name, mode, method, password string }{
+		{"without password", "nopasswd", "", ""},
+		{"with password", "asks", "sudo", "secret"},
+		{"password not asked for", "nopasswd", "sudo", "secret"},
+		{"doas", "nopasswd", "doas", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, log := sudoHost(t, test.mode, test.method, test.password)
+			res, err := c.Run(t.Context(), Command{Script: "cat; printf err >&2; exit 3", Stdin: bytes.NewReader(in), Become: true})
+			var exit *ExitError
+			if !errors.As(err, &exit) || exit.Status != 3 {
+				t.Errorf("got %v", err)
+			}
+			if !bytes.Equal(res.Stdout, in) || string(res.Stderr) != "err" {
+				t.Errorf("stdout %q, stderr %q", res.Stdout, res.Stderr)
+			}
+			said, err := os.ReadFile(log)
+			if err != nil || bytes.Contains(said, []byte(" secret")) {
+				t.Errorf("sudo was called with %s, %v", said, err)
+			}
+		})
+	}
+}
+
+func TestBecomeFails(t *testing.T) {
+	for _, test := range []struct {
+		name, mode, method, password string
+		want                         []string
+	}{
+		{"wrong password", "asks", "sudo", "canary", []string{"g1: step: sudo password refused for user ops", "ssh.become.password"}},
+		{"no password given", "asks", "sudo", "", []string{"sudo asks user ops for a password", "NOPASSWD"}},
+		{"not in sudoers", "sudoers", "sudo", "", []string{"user ops may not become root", "visudo"}},
+		{"requiretty", "tty", "sudo", "canary", []string{"wants a terminal", "!requiretty"}},
+		{"anything else", "other", "sudo", "", []string{"cannot become root with sudo", "no valid sudoers", "try: ssh ops@127.0.0.1 sudo true"}},
+		{"none", "", "none", "", []string{"needs root", "ssh.become.method"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _ := sudoHost(t, test.mode, test.method, test.password)
+			_, err := c.Run(t.Context(), Command{Args: []string{"true"}, Stdin: strings.NewReader("x"), Become: true, Step: "step"})
+			mustContain(t, err, test.want...)
+			var fault *BecomeError
+			if !errors.As(err, &fault) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("got %T %v", err, err)
+			}
+		})
+	}
+}
+
+func TestBecomeIsNothingForRoot(t *testing.T) {
+	d, target := newHost(t, &remotetest.Server{})
+	target.User = "root"
+	target.Become.Method = "none"
+	if _, err := dialTarget(t, d, target).Run(t.Context(), Command{Args: []string{"true"}, Become: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProcessStdinWaitsForSudo(t *testing.T) {
+	c, _ := sudoHost(t, "asks", "sudo", "secret")
+	p, err := c.Start(t.Context(), Command{Args: []string{"cat"}, Become: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Stdin().Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 5)
+	if _, err := p.Stdout().Read(b); err != nil || string(b) != "hello" {
+		t.Errorf("%q %v", b, err)
+	}
+	p.Kill()
+}

@@ -1,0 +1,118 @@
+package remotetest
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+)
+
+// WriteFile writes a file for a test and returns its path.
+func WriteFile(t testing.TB, file, text string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func (s *Server) session(nc ssh.NewChannel) {
+	ch, reqs, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	defer ch.Close()
+	var running *exec.Cmd
+	var tasks sync.WaitGroup
+	for req := range reqs {
+		ok := false
+		switch {
+		case req.Type == "exec" && !s.NoExec && running == nil:
+			running = s.command(payloadString(req.Payload))
+			ok = s.start(ch, running, &tasks)
+		case req.Type == "subsystem" && payloadString(req.Payload) == "sftp" && !s.NoSFTP:
+			ok = true
+			tasks.Go(func() { serveSFTP(ch) })
+		case req.Type == "signal" && running != nil:
+			_ = syscall.Kill(-running.Process.Pid, syscall.SIGKILL)
+			ok = true
+		}
+		if req.WantReply {
+			_ = req.Reply(ok, nil)
+		}
+	}
+	tasks.Wait()
+}
+
+func payloadString(p []byte) string {
+	var m struct{ Word string }
+	if ssh.Unmarshal(p, &m) != nil {
+		return ""
+	}
+	return m.Word
+}
+
+// command has a session of its own, as with OpenSSH: the client's wrapper kills
+// process group 0.
+func (s *Server) command(line string) *exec.Cmd {
+	cmd := exec.Command("sh", "-c", line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = append(os.Environ(), s.Env...)
+	return cmd
+}
+
+func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup) bool {
+	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
+	stdin, err := cmd.StdinPipe()
+	if err != nil || cmd.Start() != nil {
+		return false
+	}
+	// Not waited for: it ends with the channel.
+	go func() {
+		_, _ = io.Copy(stdin, ch)
+		_ = stdin.Close()
+	}()
+	tasks.Go(func() {
+		err := cmd.Wait()
+		status := uint32(0)
+		if err != nil {
+			status = 255
+		}
+		if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			_, _ = ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
+				Signal  string
+				Core    bool
+				Message string
+				Lang    string
+			}{Signal: signalName(ws.Signal())}))
+		} else {
+			if ok {
+				status = uint32(ws.ExitStatus())
+			}
+			_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+		}
+		_ = ch.Close()
+	})
+	return true
+}
+
+func signalName(s syscall.Signal) string {
+	if s == syscall.SIGKILL {
+		return "KILL"
+	}
+	return "TERM"
+}
+
+func serveSFTP(ch ssh.Channel) {
+	server, err := sftp.NewServer(ch)
+	if err != nil {
+		return
+	}
+	_ = server.Serve()
+	_ = ch.Close()
+}
