@@ -51,7 +51,7 @@ func (p *Plain) Event(e event.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running = track(p.running, e)
-	if p.shows(e) {
+	if p.shows(e) && headlineOf(e) != "" {
 		p.line(e)
 		p.wait = firstSign
 	}

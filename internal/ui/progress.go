@@ -84,7 +84,7 @@ func headlineOf(e event.Event) string {
 
 func join(name, message string) string {
 	switch {
-	case name == "":
+	case name == "", name == message:
 		return message
 	case message == "":
 		return name

@@ -25,7 +25,7 @@ func StatusText(s Style, columns int, st *tasks.Status, now time.Time) string {
 	}
 	rows := make([][]string, len(st.Hosts))
 	for i, h := range st.Hosts {
-		rows[i] = []string{h.Host, state(s, h), h.Version, generation(s, h), ago(h.Since, now), database(s, h), alerting(h), number(h.LiveNodes), balancer(s, h), disk(h.DiskFree)}
+		rows[i] = []string{h.Host, state(s, h), h.Version, generation(s, h), ago(h.Since, now), databaseCell(s, h), alerting(h), number(h.LiveNodes), balancer(s, h), disk(h.DiskFree)}
 	}
 	b.WriteString(table(s, head, rows, columns))
 	for _, h := range st.Hosts {
@@ -65,7 +65,7 @@ func generation(s Style, h tasks.HostStatus) string {
 	return short(orWord(h.Generation, h.Current))
 }
 
-func database(s Style, h tasks.HostStatus) string {
+func databaseCell(s Style, h tasks.HostStatus) string {
 	text := h.Database
 	if h.DatabaseLatency != nil {
 		text = strings.TrimSpace(text + " " + span(seconds(*h.DatabaseLatency)))

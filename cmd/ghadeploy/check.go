@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/tasks/check"
+)
+
+type checkOptions struct {
+	path string
+	skip []string
+}
+
+// checkResult is the document of check -o json.
+type checkResult struct {
+	Failed   int             `json:"failed"`
+	Findings []check.Finding `json:"findings"`
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var o checkOptions
+	cmd := a.lookCommand("check", "Try from every host what Grafana there will rely on", func(ctx context.Context, path string) error {
+		o.path = path
+		return a.check(ctx, o)
+	})
+	cmd.Long = `Try from every host what Grafana there will rely on: database, Redis, gossip
+between every pair, ports, disk, clocks, and the configuration itself. Nothing
+on any host is changed. Every finding says how to fix it; -v also shows what is
+fine. Exit code 7 when a check failed.`
+	cmd.Flags().StringSliceVar(&o.skip, "skip-check", nil, "checks not to run, by name")
+	a.complete(cmd, "skip-check", completeChecks)
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, o checkOptions) error {
+	s, err := a.open(ctx, sessionOptions{command: "check", path: o.path, adjust: func(s *session) error {
+		s.options.SkipChecks = o.skip
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	findings, err := s.runner.Check(s.ctx)
+	s.Close()
+	// A check that failed is a finding, and shown as one; other errors are told as well.
+	if len(findings) == 0 && err != nil {
+		return err
+	}
+	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings}
+	if e := a.render(result, func() error {
+		return ui.WriteFindings(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), findings, a.flags.verbose)
+	}); e != nil {
+		return e
+	}
+	switch code := a.exitCode(err); {
+	case err != nil && code != exitCheck && !a.json():
+		return err
+	case err != nil:
+		return &exitError{code}
+	case result.Failed > 0:
+		return &exitError{exitCheck}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ghadeploy/ghadeploy/tasks"
+)
+
+type rollbackOptions struct {
+	changeFlags
+	to, withDatabase string
+}
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var o rollbackOptions
+	cmd := a.hostCommand("rollback [INVENTORY] [HOST...]", "Go back to the generation before, with the same turns and gates", &o.changeFlags, func(cmd *cobra.Command) error {
+		return a.change(cmd.Context(), "rollback", o.changeFlags, func(s *session) (*tasks.Result, error) {
+			return s.runner.Rollback(s.ctx, o.to, o.withDatabase)
+		})
+	})
+	cmd.Long = `Go back to the previous good generation on every host, or to the one that --to
+names (see "ghadeploy releases"). Refused when the database was migrated since,
+unless --with-database names the dump to put back.`
+	cmd.Flags().StringVar(&o.to, "to", "", "generation to go to; default: the previous one")
+	cmd.Flags().StringVar(&o.withDatabase, "with-database", "", "also put this dump back")
+	o.addReport(cmd)
+	a.complete(cmd, "to", a.completeGenerations)
+	return cmd
+}
+
+// completeGenerations asks the hosts, and gives up when they do not answer at once.
+func (a *app) completeGenerations(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	path, _ := a.inventoryAndHosts(args)
+	var out []string
+	for _, h := range a.quickReleases(cmd.Context(), path) {
+		for _, g := range h.Generations {
+			if !strings.Contains(strings.Join(out, "\n"), g.ID) {
+				out = append(out, g.ID+"\t"+g.Version)
+			}
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}

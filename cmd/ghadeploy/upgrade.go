@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks"
+)
+
+type upgradeOptions struct {
+	changeFlags
+	to     string
+	sha256 []string
+}
+
+func (a *app) upgradeCommand() *cobra.Command {
+	var o upgradeOptions
+	cmd := &cobra.Command{
+		Use:   "upgrade --to VERSION [INVENTORY]",
+		Short: "Go to another version, with a dump first and the care that migrations need",
+		Long: `Go to another version of Grafana: the release is staged on all hosts, the
+database is dumped, one host goes first and alone until its migrations are done,
+then the others follow. Whether they keep serving meanwhile depends on the
+versions crossed; the plan says so before it asks.
+
+On success the version is written into the inventory.`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeInventory,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.path = a.inventoryPath(args)
+			if o.to == "" {
+				return usage("upgrade needs --to VERSION")
+			}
+			return a.upgrade(cmd, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.to, "to", "", "the version to go to (required)")
+	cmd.Flags().StringSliceVar(&o.sha256, "sha256", nil, "checksum of the new release: HEX, or ARCH=HEX for each architecture")
+	cmd.Flags().BoolVar(&o.allowDowngrade, "allow-downgrade", false, "let the version go down")
+	cmd.Flags().BoolVar(&o.noBackup, "no-backup", false, "no dump of the database first")
+	o.addLockWait(cmd)
+	o.addSkipCheck(a, cmd)
+	o.addReport(cmd)
+	return cmd
+}
+
+func (a *app) upgrade(cmd *cobra.Command, o upgradeOptions) error {
+	sums, err := checksums(o.sha256)
+	if err != nil {
+		return err
+	}
+	// An unreadable inventory has its own, better error when it is loaded.
+	if src, err := os.ReadFile(o.path); err == nil {
+		if err := replacesPinned(src, sums); err != nil {
+			return err
+		}
+	}
+	return a.change(cmd.Context(), "upgrade", o.changeFlags, func(s *session) (*tasks.Result, error) {
+		if len(sums) > 0 {
+			s.cluster.Grafana.Artifact.SHA256 = sums
+		}
+		result, err := s.runner.Upgrade(s.ctx, o.to)
+		if err != nil {
+			return result, err
+		}
+		if err := writeVersion(o.path, o.to, sums); err != nil {
+			return result, fmt.Errorf("the cluster runs %s, but the inventory still names the old version: %w; next: set grafana.version to %s in INVENTORY", o.to, err, o.to)
+		}
+		return result, nil
+	})
+}
+
+// checksums reads HEX, or ARCH=HEX for each architecture.
+func checksums(flags []string) (map[string]string, error) {
+	sums := map[string]string{}
+	for _, f := range flags {
+		arch, sum, ok := strings.Cut(f, "=")
+		if !ok {
+			arch, sum = "", f
+		}
+		if raw, err := hex.DecodeString(sum); err != nil || len(raw) != 32 {
+			return nil, usage("--sha256 %s is not 64 hexadecimal digits", f)
+		}
+		sums[arch] = strings.ToLower(sum)
+	}
+	return sums, nil
+}
+
+// replacesPinned: a checksum in the inventory belongs to the old version, so
+// the new version needs one for each architecture that is pinned.
+func replacesPinned(src []byte, sums map[string]string) error {
+	architectures, err := inventory.PinnedChecksum(src)
+	if err != nil {
+		return nil // loading the inventory says it with line and column
+	}
+	for _, arch := range architectures {
+		if sums[arch] == "" && sums[""] == "" {
+			return usage("the inventory pins the checksum of the release it names now; next: add --sha256 %s with that of the new one", strings.TrimPrefix(arch+"=HEX", "="))
+		}
+	}
+	return nil
+}
+
+// writeVersion puts version and checksums into the inventory, everything else
+// in it stays.
+func writeVersion(path, version string, sums map[string]string) error {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read the inventory: %w", err)
+	}
+	text, err := inventory.SetVersion(src, version)
+	if err != nil {
+		return err
+	}
+	architectures, err := inventory.PinnedChecksum(src)
+	if err != nil {
+		return err
+	}
+	for _, arch := range architectures {
+		if text, err = inventory.SetChecksum(text, arch, cmp.Or(sums[arch], sums[""])); err != nil {
+			return err
+		}
+	}
+	if bytes.Equal(src, text) {
+		return nil
+	}
+	return inventory.WriteFile(path, text, 0o644)
+}

@@ -1,0 +1,171 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+)
+
+// chart is the timeline: one row a host, one bar a step. Numbers are in units
+// of the SVG's own coordinates, which is scaled to the page.
+type chart struct {
+	Height, Bottom int
+	Rows           []chartRow
+	Ticks          []tick
+	Legend         []string // classes that occur, in the order of a turn
+	Summary        string   // for those who cannot see it
+	Omitted        int
+}
+
+type chartRow struct {
+	Host       string
+	Y, TextY   int
+	Bars       []bar
+}
+
+type bar struct {
+	X, W  float64
+	Class string
+	Title string
+}
+
+type tick struct {
+	X    float64
+	Text string
+}
+
+// The measures of the drawing.
+const (
+	chartWidth = 1000
+	rowHeight  = 34
+	mostRows   = 60
+	leastBar   = 2.0 // what is narrower cannot be seen
+)
+
+// classes of steps, in the order of a turn; each has a colour in page.css.
+var classes = []string{"stage", "drain", "stop", "start", "gate", "settle", "failed"}
+
+func classOf(step string) string {
+	switch {
+	case strings.HasPrefix(step, "gate:"):
+		return "gate"
+	case step == "stop", step == "flip":
+		return "stop"
+	case step == "start":
+		return "start"
+	case step == "drain", step == "undrain":
+		return "drain"
+	case step == "settle":
+		return "settle"
+	}
+	return "stage"
+}
+
+// newChart draws the steps of all hosts; nil when there were none.
+func newChart(events []event.Event, start, end time.Time) *chart {
+	spans := steps(events, end)
+	if len(spans) == 0 || !end.After(start) {
+		return nil
+	}
+	c := &chart{}
+	scale := chartWidth / end.Sub(start).Seconds()
+	var order []string
+	byHost := map[string][]step{}
+	for _, s := range spans {
+		if byHost[s.host] == nil {
+			order = append(order, s.host)
+		}
+		byHost[s.host] = append(byHost[s.host], s)
+	}
+	if len(order) > mostRows {
+		c.Omitted = len(order) - mostRows
+		order = order[:mostRows]
+	}
+	seen := map[string]bool{}
+	for i, host := range order {
+		row := chartRow{Host: host, Y: i*rowHeight + 18, TextY: i*rowHeight + 13}
+		for _, s := range byHost[host] {
+			seen[s.class] = true
+			row.Bars = append(row.Bars, bar{
+				X: s.from.Sub(start).Seconds() * scale, W: max(leastBar, s.to.Sub(s.from).Seconds()*scale), Class: s.class,
+				Title: fmt.Sprintf("%s: %s, %s", host, s.name, span(s.to.Sub(s.from))),
+			})
+		}
+		c.Rows = append(c.Rows, row)
+	}
+	c.Bottom = len(c.Rows)*rowHeight + 4
+	c.Height = c.Bottom + 22
+	c.Ticks = ticks(end.Sub(start), scale)
+	for _, class := range classes {
+		if seen[class] {
+			c.Legend = append(c.Legend, class)
+		}
+	}
+	c.Summary = fmt.Sprintf("Timeline of %d hosts over %s: staging, drain, stop, start, gates and settle of each, from left to right.", len(c.Rows), span(end.Sub(start)))
+	return c
+}
+
+// step is one bar to be.
+type step struct {
+	host, name, class string
+	from, to          time.Time
+}
+
+// steps pairs beginnings and ends. What has no end lasted to the end of the run.
+func steps(events []event.Event, end time.Time) []step {
+	type key struct{ host, step string }
+	open := map[key]time.Time{}
+	var order []key
+	var out []step
+	closeStep := func(k key, at time.Time, class string) {
+		from, ok := open[k]
+		if !ok {
+			return
+		}
+		delete(open, k)
+		order = slices.DeleteFunc(order, func(o key) bool { return o == k })
+		out = append(out, step{k.host, k.step, class, from, at})
+	}
+	for _, e := range events {
+		k := key{e.Host, e.Step}
+		switch {
+		case e.Host == "":
+		case e.Kind == event.StepStarted:
+			closeStep(k, e.Time, classOf(e.Step))
+			open[k] = e.Time
+			order = append(order, k)
+		case e.Kind == event.StepDone:
+			closeStep(k, e.Time, classOf(e.Step))
+		case e.Kind == event.StepFailed:
+			closeStep(k, e.Time, "failed")
+		}
+	}
+	for _, k := range slices.Clone(order) {
+		closeStep(k, end, classOf(k.step))
+	}
+	slices.SortStableFunc(out, func(a, b step) int { return a.from.Compare(b.from) })
+	return out
+}
+
+// ticks are round moments, at most eight of them.
+func ticks(total time.Duration, scale float64) []tick {
+	every := time.Second
+	for _, d := range []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour} {
+		every = d
+		if total/d <= 8 {
+			break
+		}
+	}
+	var out []tick
+	for at := time.Duration(0); at <= total; at += every {
+		text := fmt.Sprintf("%.0f s", at.Seconds())
+		if every >= time.Minute {
+			text = fmt.Sprintf("%.0f min", at.Minutes())
+		}
+		out = append(out, tick{X: at.Seconds() * scale, Text: text})
+	}
+	return out
+}
