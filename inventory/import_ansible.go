@@ -1,0 +1,79 @@
+package inventory
+
+import (
+	"fmt"
+	"strings"
+)
+
+// FromAnsible turns an Ansible inventory that has our sections under
+// all.vars.ghadeploy into a native one. Passwords in plain text are moved out:
+// the YAML refers to secrets/NAME, and secrets holds what to write into each NAME.
+func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error) {
+	src, err := readFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	rep := newReporter(path, src)
+	root := parse(rep, src)
+	if root != nil {
+		root = nativeFromAnsible(rep, root)
+	}
+	if err := rep.err(); err != nil {
+		return nil, nil, err
+	}
+	m := &secretMover{secrets: map[string]string{}}
+	m.move(root, table(), "")
+	text, err := sheet{root.yaml()}.text("# Made from an Ansible inventory. Look through it, then: ghadeploy check\n")
+	if err != nil {
+		return nil, nil, fmt.Errorf("importing an Ansible inventory: %w", err)
+	}
+	return text, m.secrets, nil
+}
+
+// secretMover replaces literal secrets by references to files.
+type secretMover struct{ secrets map[string]string }
+
+func (m *secretMover) move(n *node, it *item, what string) {
+	if n == nil || it == nil || n.shape == nullShape {
+		return
+	}
+	switch it.kind {
+	case secretKind:
+		m.secret(n, what)
+	case configKind:
+		for _, s := range n.entries {
+			for _, k := range s.value.entries {
+				if secretName(s.key, k.key) {
+					m.secret(k.value, join(join(what, s.key), k.key))
+				}
+			}
+		}
+	case sectionKind:
+		for _, e := range n.entries {
+			m.move(e.value, it.field(e.key), join(what, e.key))
+		}
+	case mapKind:
+		for _, e := range n.entries {
+			m.move(e.value, it.of, join(what, e.key))
+		}
+	case listKind:
+		for i, e := range n.items {
+			m.move(e, it.of, fmt.Sprintf("%s.%d", what, i))
+		}
+	}
+}
+
+func (m *secretMover) secret(n *node, what string) {
+	if n.shape != scalarShape || n.tag != "!!str" || n.text == "" || hasReference(n.text) || strings.HasPrefix(n.text, "$__") {
+		return
+	}
+	name := what
+	for other, value := range m.secrets {
+		if value == n.text {
+			// A group's password is one file, not one for each of its hosts.
+			name = min(name, other)
+		}
+	}
+	m.secrets[name] = n.text
+	n.text = "${file:secrets/" + name + "}"
+}
