@@ -49,8 +49,8 @@ func (f hostFacts) numbers(name string, want int) (n []int64, ok bool) {
 
 // firstWrite remembers when the first byte came.
 type firstWrite struct {
-	bytes.Buffer
-	at time.Time
+	text bytes.Buffer
+	at   time.Time
 }
 
 // Write implements io.Writer.
@@ -58,7 +58,7 @@ func (w *firstWrite) Write(p []byte) (int, error) {
 	if w.at.IsZero() {
 		w.at = time.Now()
 	}
-	return w.Buffer.Write(p)
+	return w.text.Write(p)
 }
 
 // gatherFacts runs the script on every host at once.
@@ -97,7 +97,7 @@ func (r *run) readFacts(ctx context.Context, h fleet.Host) (hostFacts, error) {
 		}
 		return hostFacts{}, err
 	}
-	f := parseFacts(out.String())
+	f := parseFacts(out.text.String())
 	if f.get("end") == "" {
 		return hostFacts{}, errors.New("the script that reads the host's facts ended early")
 	}

@@ -217,11 +217,13 @@ func (m *matrix) probe(ctx context.Context, h fleet.Host) {
 		if to.Name == h.Name || mode == "" {
 			continue
 		}
-		payload := m.nonce + " " + h.Name + "\n"
+		hello := printfBytes(m.nonce + " " + h.Name + "\n")
+		payload := []string{hello, hello, hello}
 		if mode == "ping" {
-			payload = memberlistPing(m.r.Cluster.Name)
+			labelled := printfBytes(memberlistPing(m.r.Cluster.Name))
+			payload = []string{labelled, printfBytes(memberlistPing("")), labelled}
 		}
-		args = append(args, to.Name, to.Address, strconv.Itoa(m.port), mode, printfBytes(payload))
+		args = append(args, to.Name, to.Address, strconv.Itoa(m.port), mode, strings.Join(payload, " "))
 	}
 	if len(args) == 0 {
 		return
@@ -302,7 +304,7 @@ func (m *matrix) outstanding() bool {
 
 // memberlistPing is what a running node answers (hashicorp/memberlist net.go: a
 // pingMsg for an empty node name is acknowledged to its sender). A cluster with
-// a label drops what does not carry it.
+// a label drops what does not carry it, one without drops what does.
 func memberlistPing(label string) string {
 	ping := "\x00\x82\xa5SeqNo\x01\xa4Node\xa0"
 	if label == "" || len(label) > 255 {

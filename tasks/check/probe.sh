@@ -1,6 +1,7 @@
 # Tries ports of other hosts, all at once. Arguments, five for each host: name
 # address port mode payload. Mode "listen": a listener of ours prints what comes;
-# "ping": a running node answers a memberlist ping. Payloads are printf formats.
+# "ping": a running node answers a memberlist ping. The payload is what to send one
+# after another, printf formats without a space: a datagram may be lost.
 # TCP first tells a closed port from a filtered one by what connect(2) says.
 tcp() {
   out=$(timeout --foreground 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>&1); rc=$?
@@ -14,8 +15,8 @@ tcp() {
 udp() {
   said=sent
   exec 3<>"/dev/udp/$2/$3" || said=unresolved
-  for again in 1 2 3; do
-    printf "$5" >&3 2>/dev/null || said=refused
+  for payload in $5; do
+    printf "$payload" >&3 2>/dev/null || said=refused
     if [ "$4" = ping ]; then
       [ "$(timeout --foreground 1 head -c 1 <&3 2>/dev/null | wc -c)" = 0 ] || { said=ok; break; }
     else

@@ -60,7 +60,7 @@ const redisWhy = "Grafana starts all the same and each host goes on alone withou
 
 // tryRedis logs in, looks at the role and sends itself a message.
 func tryRedis(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding {
-	client, err := openRedis(h, cfg)
+	client, err := openRedis(ctx, h, cfg)
 	if err != nil {
 		return []Finding{fail(err.Error(), redisWhy, "correct the paths under tls:")}
 	}
@@ -141,7 +141,7 @@ func roundTrip(ctx context.Context, client redis.UniversalClient) error {
 // foreignPeers finds another cluster's heartbeats under our prefix: Grafana takes
 // every key there for a peer (redis_peer.go). Our own are named after our hosts.
 func (r *run) foreignPeers(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding {
-	client, err := openRedis(h, cfg)
+	client, err := openRedis(ctx, h, cfg)
 	if err != nil {
 		return nil
 	}

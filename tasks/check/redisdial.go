@@ -17,8 +17,9 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
-// openRedis is a client whose every connection goes out from h. Close it.
-func openRedis(h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error) {
+// openRedis is a client whose every connection goes out from h; its dials, which
+// it makes in the background on contexts of its own, end with life. Close it.
+func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error) {
 	// It prints failed dials on standard error by itself; they come back as errors.
 	logging.Disable()
 	var secure *tls.Config
@@ -29,6 +30,9 @@ func openRedis(h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error)
 		}
 	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(life, cancel)()
 		c, err := h.Dial(ctx, network, address)
 		if err != nil || secure == nil {
 			return c, err
