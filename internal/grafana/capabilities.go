@@ -1,6 +1,9 @@
 package grafana
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // holds says whether the row is true for v.
 func (f fact) holds(v Version) bool {
@@ -10,13 +13,24 @@ func (f fact) holds(v Version) bool {
 	return f.Until.IsZero() || !v.AtLeast(f.Until)
 }
 
-func lookup(k kind, section, name string) (fact, bool) {
+// row names a fact.
+type row struct {
+	kind          kind
+	section, name string
+}
+
+// table is facts by name; never written to after it is made.
+var table = sync.OnceValue(func() map[row]fact {
+	t := map[row]fact{}
 	for _, f := range facts() {
-		if f.Kind == k && f.Section == section && f.Name == name {
-			return f, true
-		}
+		t[row{f.Kind, f.Section, f.Name}] = f
 	}
-	return fact{}, false
+	return t
+})
+
+func lookup(k kind, section, name string) (fact, bool) {
+	f, ok := table()[row{k, section, name}]
+	return f, ok
 }
 
 func able(v Version, name string) bool {
@@ -27,33 +41,34 @@ func able(v Version, name string) bool {
 // Since is the first version that knows a key of grafana.ini; ok is false when
 // the table says nothing of it, as for the keys that every version from 6.5 has.
 func Since(section, key string) (v Version, ok bool) {
-	if f, found := lookup(aKey, section, key); found {
-		return f.Since, true
+	for _, f := range keyFacts(section, key) {
+		v, ok = f.Since, true
 	}
-	if f, found := lookup(aSection, section, ""); found {
-		return f.Since, true
-	}
-	return Version{}, false
+	return v, ok
 }
 
 // KeyKnown says whether v knows a key, and since when there is such a key. Keys
 // that the table does not list are taken for known: [CheckKeys] compares them
 // with the release's own defaults.
 func KeyKnown(v Version, section, key string) (known bool, introduced Version) {
-	for _, k := range []struct {
-		kind kind
-		name string
-	}{{aSection, ""}, {aKey, key}} {
-		f, ok := lookup(k.kind, section, k.name)
-		if !ok {
-			continue
-		}
-		introduced = f.Since
-		if !f.holds(v) {
-			return false, introduced
-		}
+	known = true
+	for _, f := range keyFacts(section, key) {
+		known = known && f.holds(v)
+		introduced = f.Since // the key's own, where there is one, is the later
 	}
-	return true, introduced
+	return known, introduced
+}
+
+// keyFacts are the rows that a key depends on: its section's, then its own.
+func keyFacts(section, key string) []fact {
+	var all []fact
+	if f, ok := lookup(aSection, section, ""); ok {
+		all = append(all, f)
+	}
+	if f, ok := lookup(aKey, section, key); ok {
+		all = append(all, f)
+	}
+	return all
 }
 
 // UnknownKeyError is a key that a version does not know.
@@ -74,14 +89,9 @@ func (e *UnknownKeyError) Error() string {
 
 func unknownKey(v Version, section, key string) *UnknownKeyError {
 	e := &UnknownKeyError{Version: v, Section: section, Key: key}
-	for _, look := range []struct {
-		kind kind
-		name string
-	}{{aSection, ""}, {aKey, key}} {
-		f, ok := lookup(look.kind, section, look.name)
-		if ok && !f.holds(v) {
+	for _, f := range keyFacts(section, key) {
+		if !f.holds(v) {
 			e.Since, e.Until = f.Since, f.Until
-			return e
 		}
 	}
 	return e

@@ -32,6 +32,9 @@ func quoteINI(value string) (string, error) {
 	if err := oneLine(value); err != nil {
 		return "", err
 	}
+	if plainValue.MatchString(value) {
+		return value, nil
+	}
 	spellings := []string{value, "`" + value + "`", `"""` + value + `"""`}
 	for _, s := range spellings {
 		if readsBack(s, value) {
@@ -40,6 +43,9 @@ func quoteINI(value string) (string, error) {
 	}
 	return "", errValue{"grafana.ini has no spelling for it (it holds both a backtick and # or ; or quotes)"}
 }
+
+// plainValue needs no quotes, as anybody can see; most values are such.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9_./:@,+-]*$`)
 
 func oneLine(value string) error {
 	switch {

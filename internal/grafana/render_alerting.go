@@ -19,7 +19,7 @@ func (s *settings) alerting() {
 	}
 	if !HasUnifiedAlerting(v) {
 		if a.Mode != Alone && a.Mode != "" {
-			s.errs = append(s.errs, unknownKey(v, ua, "ha_peers"))
+			s.refuse("%w; set alerting.legacy: true for the alerting of before 8, or alerting.ha: none for none", unknownKey(v, ua, "ha_peers"))
 		}
 		return
 	}

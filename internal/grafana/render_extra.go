@@ -13,7 +13,7 @@ import (
 // where the operator says it instead.
 func ours() map[string]string {
 	m := map[string]string{
-		"server.protocol": "grafana.tls", "server.http_port": "config.server.http_port of all hosts or one", "server.http_addr": "config.server.http_addr",
+		"server.protocol": "grafana.tls", "server.http_port": "config.server.http_port of all hosts or one",
 		"security.secret_key": "grafana.secret_key",
 		"database.type":       "database.type", "database.host": "database.host", "database.name": "database.name",
 		"database.user": "database.user", "database.password": "database.password", "database.url": "database",
@@ -106,6 +106,9 @@ func (s *settings) toggles() {
 func (s *settings) contradictions() {
 	if s.get("alerting", "enabled") == "true" && s.get(ua, "enabled") == "true" {
 		s.refuse("legacy and unified alerting cannot both be enabled; Grafana refuses to start")
+	}
+	if a := s.get("server", "http_addr"); a != "" && a != "0.0.0.0" && a != "::" {
+		s.warn("server.http_addr is %s: Grafana answers there only, not on the loopback address", a)
 	}
 	if s.get("metrics", "enabled") == "false" {
 		s.warn("metrics.enabled is false: alerting members and Live nodes cannot be gated")

@@ -31,6 +31,13 @@ func (s *settings) cache() {
 	case r.TLS && (r.CACert != "" || r.Cert != ""):
 		s.refuse("remote_cache: Grafana's cache trusts the system's CAs only; put the CA into the host's trust store and drop ca_cert")
 	}
+	s.put("remote_cache", "connstr", setting{value: s.connstr(r), secret: r.Password != ""})
+	s.want("remote_cache", "prefix", r.Prefix)
+}
+
+// connstr is remote_cache.connstr. The password stands in the middle, where no
+// trimming can reach it.
+func (s *settings) connstr(r Redis) string {
 	parts := []string{"addr=" + r.Address}
 	if r.Username != "" {
 		if !able(s.node.Version, cacheUsername) {
@@ -52,8 +59,7 @@ func (s *settings) cache() {
 		}
 		parts = append(parts, "ssl="+mode)
 	}
-	s.put("remote_cache", "connstr", setting{value: strings.Join(parts, ","), secret: r.Password != ""})
-	s.want("remote_cache", "prefix", r.Prefix)
+	return strings.Join(parts, ",")
 }
 
 // live writes [live]. Before 13.3 Live speaks to one plain Redis without user

@@ -249,3 +249,21 @@ func TestRenderErrorsHoldNoSecret(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkRender(b *testing.B) {
+	v, err := ParseVersion("12.3.1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defaults, err := os.ReadFile(filepath.Join("testdata", "golden", "12.3.1.txt"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := variantNode(v, "postgres", "gossip", true)
+	n.Defaults, _, _ = bytes.Cut(defaults[bytes.IndexByte(defaults, '\n'):], []byte("----"))
+	for b.Loop() {
+		if _, err := n.Render(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -62,17 +62,7 @@ func (u Unit) Render() ([]byte, error) {
 var systemUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 
 func (u Unit) check() error {
-	var errs []error
-	for what, p := range map[string]string{"root": u.Root, "data": u.DataPath, "logs": u.LogPath} {
-		switch {
-		case !path.IsAbs(p) || path.Clean(p) != p:
-			errs = append(errs, fmt.Errorf("path %s %q is not absolute and clean", what, p))
-		case strings.ContainsFunc(p, unicode.IsControl):
-			errs = append(errs, fmt.Errorf("path %s holds a control character", what))
-		case what != "root" && strings.ContainsFunc(p, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'\%$`, r) }):
-			errs = append(errs, fmt.Errorf("path %s %q: no spaces, quotes, %% or $", what, p))
-		}
-	}
+	errs := u.checkPaths()
 	if !systemUser.MatchString(u.User) {
 		errs = append(errs, fmt.Errorf("user %q is no system user name", u.User))
 	}
@@ -90,6 +80,21 @@ func (u Unit) check() error {
 			u.Port, u.Systemd, systemdAmbient))
 	}
 	return errors.Join(errs...)
+}
+
+func (u Unit) checkPaths() []error {
+	var errs []error
+	for what, p := range map[string]string{"root": u.Root, "data": u.DataPath, "logs": u.LogPath} {
+		switch {
+		case !path.IsAbs(p) || path.Clean(p) != p:
+			errs = append(errs, fmt.Errorf("path %s %q is not absolute and clean", what, p))
+		case strings.ContainsFunc(p, unicode.IsControl):
+			errs = append(errs, fmt.Errorf("path %s holds a control character", what))
+		case what != "root" && strings.ContainsFunc(p, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'\%$`, r) }):
+			errs = append(errs, fmt.Errorf("path %s %q: no spaces, quotes, %% or $", what, p))
+		}
+	}
+	return errs
 }
 
 func (u Unit) privileged() bool { return u.Port > 0 && u.Port < firstUnprivPort }

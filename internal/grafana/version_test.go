@@ -104,12 +104,14 @@ func TestKeyKnown(t *testing.T) {
 		{"12.0.0", "unified_alerting", "ha_redis_sentinel_mode_enabled", false, "12.1.0"},
 		{"12.1.0", "unified_alerting", "ha_redis_sentinel_mode_enabled", true, "12.1.0"},
 		{"8.1.0", "unified_alerting", "ha_peers", false, "8.2.0"},
+		{"7.5.17", "live", "ha_engine", false, "8.1.0"},
+		{"7.5.17", "live", "max_connections", false, "8.0.0"},
 		{"9.0.0", "unified_alerting", "ha_peers", true, "8.2.0"},
-		{"13.0.0", "alerting", "enabled", false, ""},
-		{"9.0.0", "server", "http_port", true, ""},
+		{"13.0.0", "alerting", "enabled", false, "0.0.0"},
+		{"9.0.0", "server", "http_port", true, "0.0.0"},
 	} {
 		known, introduced := KeyKnown(version(t, c.v), c.section, c.key)
-		if known != c.known || introduced.String() != c.introduced && !(c.introduced == "" && introduced == release(0, 0, 0)) {
+		if known != c.known || introduced != version(t, c.introduced) {
 			t.Errorf("%s %s.%s: got %v, %s", c.v, c.section, c.key, known, introduced)
 		}
 	}
