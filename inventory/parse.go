@@ -119,7 +119,9 @@ func (r *reporter) syntax(src []byte, err error) {
 	if tab := strings.IndexByte(text, '\t'); tab >= 0 && strings.TrimLeft(text[:tab], " -") == "" {
 		column, hint = tab+1, "YAML is indented with spaces, this line has a tab"
 	}
-	if hint == "" && bareRange.MatchString(text) {
+	if hint == "" && barePlaceholder.MatchString(text) {
+		hint = "inside { } a value with {version} or {arch} needs quotes"
+	} else if hint == "" && bareRange.MatchString(text) {
 		hint = `inside { } and [ ] a name with a range needs quotes: "g[1:3]"`
 	}
 	r.hintf(r.at(line, column), hint, "not valid YAML: %s", message)
@@ -128,6 +130,9 @@ func (r *reporter) syntax(src []byte, err error) {
 // bareRange is a range within a flow map or list, where YAML takes its bracket
 // for a list.
 var bareRange = regexp.MustCompile(`[{\[].*\[[0-9A-Za-z]*:[0-9A-Za-z]+[:\]]`)
+
+// barePlaceholder is the same mistake with a placeholder of artifact.source.
+var barePlaceholder = regexp.MustCompile(`\{.*[^"'\s{]*\{(version|arch|os)\}`)
 
 // failingLine is the first line n for which the first n lines fail with message.
 func failingLine(src []byte, message string, lines int) int {

@@ -1,0 +1,36 @@
+package inventory
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestExamplesLoadWithoutWarnings(t *testing.T) {
+	schema := compiledSchema(t)
+	files, _ := filepath.Glob("../examples/*.yaml")
+	if len(files) < 8 {
+		t.Fatalf("only %d examples", len(files))
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			c, err := Load(t.Context(), path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Warnings) > 0 {
+				t.Errorf("warnings:\n%v", c.Warnings)
+			}
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := validate(t, schema, src); err != nil {
+				t.Error(err)
+			}
+			if next, err := SetVersion(src, "99.1.2"); err != nil || len(next) == 0 {
+				t.Errorf("its version cannot be set: %v", err)
+			}
+		})
+	}
+}
