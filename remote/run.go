@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -35,6 +36,9 @@ func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
 	out, errs := orElse(cmd.Stdout, &stdout), io.Writer(&stderr)
 	if cmd.Stderr != nil {
 		errs = io.MultiWriter(cmd.Stderr, tail)
+	}
+	if cmd.Stdin == nil {
+		cmd.Stdin = strings.NewReader("")
 	}
 	s, err := c.start(ctx, &cmd, out, errs)
 	if err != nil {

@@ -19,6 +19,8 @@ type HostKey struct {
 	Port int
 	// File is the known_hosts file that an accepted key belongs in.
 	File string
+	// Known: it stands there, or is the pinned one, already.
+	Known bool
 }
 
 var errSeen = errors.New("key seen")
@@ -61,12 +63,21 @@ func (d *Dialer) ScanHostKeys(ctx context.Context, t Target) ([]HostKey, error) 
 		if len(last.knownHosts) > 0 {
 			found.File = last.knownHosts[0]
 		}
+		found.Known = d.knows(last, key)
 		keys = append(keys, found)
 	}
 	if len(keys) == 0 {
 		return nil, unreachable(t.Name, failed)
 	}
 	return keys, nil
+}
+
+// knows tells whether a key would be accepted without adding it anywhere.
+func (d *Dialer) knows(e *endpoint, key ssh.PublicKey) bool {
+	asked := *e
+	asked.acceptNew = false
+	known, err := d.hostKeyCheck(&asked)
+	return err == nil && known.check(asked.addr(), &net.TCPAddr{IP: net.IPv4zero}, key) == nil
 }
 
 func isNetwork(err error) bool {

@@ -31,10 +31,11 @@ func (s *Server) session(nc ssh.NewChannel) {
 	var tasks sync.WaitGroup
 	for req := range reqs {
 		ok := false
+		replied := make(chan struct{})
 		switch {
 		case req.Type == "exec" && !s.NoExec && running == nil:
 			running = s.command(payloadString(req.Payload))
-			ok = s.start(ch, running, &tasks)
+			ok = s.start(ch, running, &tasks, replied)
 		case req.Type == "subsystem" && payloadString(req.Payload) == "sftp" && !s.NoSFTP:
 			ok = true
 			tasks.Go(func() { serveSFTP(ch) })
@@ -45,6 +46,7 @@ func (s *Server) session(nc ssh.NewChannel) {
 		if req.WantReply {
 			_ = req.Reply(ok, nil)
 		}
+		close(replied)
 	}
 	tasks.Wait()
 }
@@ -66,7 +68,7 @@ func (s *Server) command(line string) *exec.Cmd {
 	return cmd
 }
 
-func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup) bool {
+func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup, replied <-chan struct{}) bool {
 	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
 	stdin, err := cmd.StdinPipe()
 	if err != nil || cmd.Start() != nil {
@@ -79,6 +81,7 @@ func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup) boo
 	}()
 	tasks.Go(func() {
 		err := cmd.Wait()
+		<-replied // as sshd does, however short the command was
 		status := uint32(0)
 		if err != nil {
 			status = 255
