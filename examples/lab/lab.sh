@@ -71,7 +71,7 @@ cmd_up() {
   for h in "${all[@]}"; do host_keys "$h"; done
   write_ssh_files "${all[@]}"
   in_parallel host_up "${all[@]}" || die "not every host came up; logs: $D/logs"
-  svc_balancers "${all[@]}"
+  svc_balancers
   say "up in $(awk -v a="$t0" -v b="$EPOCHREALTIME" 'BEGIN{printf "%.1f", b-a}') s: $(hosts_known | wc -l) hosts; try: ssh -F $R/ssh_config h1"
 }
 

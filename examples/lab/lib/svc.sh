@@ -53,7 +53,10 @@ svc_identity() { # svc_identity ROOT: what depends on the lab's network
   printf 'port 26379\nbind 0.0.0.0\nprotected-mode no\ndaemonize yes\nsupervised systemd\npidfile /run/sentinel/redis-sentinel.pid\nlogfile /var/log/redis/redis-sentinel.log\ndir /var/lib/redis\nsentinel monitor mymaster %s.10 6379 1\nsentinel down-after-milliseconds mymaster 2000\n' \
     "$NET" >"$1/etc/redis/sentinel.conf"
   balancer_files "$1"
+  balanced >"$R/balanced"
 }
+
+balanced() { hosts_known | tr '\n' ' '; } # the hosts that the balancers were told of
 
 balancer_files() { # balancer_files ROOT: HAProxy's and nginx's view of the hosts
   local h cfg=$1/etc/haproxy/haproxy.cfg servers=()
@@ -75,14 +78,12 @@ balancer_files() { # balancer_files ROOT: HAProxy's and nginx's view of the host
   } >"$1/etc/nginx/conf.d/lab.conf"
 }
 
-# svc_balancers HOST...: tell the running balancers when `up` changed the number of hosts.
+# svc_balancers tells the running balancers when `up` changed the number of hosts.
 svc_balancers() {
-  local now
-  now="$*"
-  [ "$now" != "$(cat "$R/balanced" 2>/dev/null)" ] || return 0
+  [ "$(balanced)" != "$(cat "$R/balanced" 2>/dev/null)" ] || return 0
   balancer_files "$R/svc/root" # one overlay, seen from both sides
   ssh "${SSH_OPTS[@]}" "root@$(ip_of svc)" 'systemctl reload-or-restart haproxy nginx' || die "svc: the balancers did not reload"
-  echo "$now" >"$R/balanced"
+  balanced >"$R/balanced"
 }
 
 svc_sh() { ssh "${SSH_OPTS[@]}" "root@$(ip_of svc)" bash -s -- "$@"; }
