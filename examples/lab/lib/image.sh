@@ -7,13 +7,18 @@
 PACKAGES=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,iproute2,iputils-ping,procps
 SERVICES="postgresql redis-server redis-sentinel mariadb-server haproxy nginx-light"
 
-recipe() { # recipe EXTRA...: 12 digits naming what this file would build
-  { cat "$HERE/lib/image.sh" /etc/debian_version; echo "$*"; } | sha256sum | cut -c1-12
+recipe() { # recipe PART...: 12 digits naming what these parts would build
+  local p
+  {
+    for p; do cat "$HERE/lib/$p.sh"; done
+    cat /etc/debian_version
+    echo "$EXTRA"
+  } | sha256sum | cut -c1-12
 }
 
 # build_images sets BASE and SVC, building what is not in the cache.
 build_images() {
-  BASE=base-$(recipe "$EXTRA") SVC=svc-$(recipe "$EXTRA")
+  BASE=base-$(recipe image) SVC=svc-$(recipe image svc)
   exec 8>"$C/.lock" # labs share the cache: one builds, the others wait
   flock -n 8 || { say "waiting for another lab to build the root file systems"; flock 8; }
   image_sweep
