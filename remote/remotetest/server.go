@@ -33,6 +33,8 @@ type Server struct {
 	NoSFTP, NoForwarding, NoExec bool
 	// DropFirst connections are closed before the banner.
 	DropFirst int32
+	// Dir is the users' home.
+	Dir string
 	// Env is added to the commands' environment.
 	Env []string
 

@@ -38,7 +38,7 @@ func (s *Server) session(nc ssh.NewChannel) {
 			ok = s.start(ch, running, &tasks, replied)
 		case req.Type == "subsystem" && payloadString(req.Payload) == "sftp" && !s.NoSFTP:
 			ok = true
-			tasks.Go(func() { serveSFTP(ch) })
+			tasks.Go(func() { s.serveSFTP(ch) })
 		case req.Type == "signal" && running != nil:
 			_ = syscall.Kill(-running.Process.Pid, syscall.SIGKILL)
 			ok = true
@@ -64,6 +64,7 @@ func payloadString(p []byte) string {
 func (s *Server) command(line string) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", line)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), s.Env...)
 	return cmd
 }
@@ -111,8 +112,8 @@ func signalName(s syscall.Signal) string {
 	return "TERM"
 }
 
-func serveSFTP(ch ssh.Channel) {
-	server, err := sftp.NewServer(ch)
+func (s *Server) serveSFTP(ch ssh.Channel) {
+	server, err := sftp.NewServer(ch, sftp.WithServerWorkingDirectory(s.Dir))
 	if err != nil {
 		return
 	}
