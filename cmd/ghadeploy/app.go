@@ -125,7 +125,7 @@ func (a *app) document(v any) error {
 	enc := json.NewEncoder(a.streams.Out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
+	if err := enc.Encode(filled(v)); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil

@@ -112,7 +112,7 @@ func (a *app) finish(lines *ui.NDJSON, result *tasks.Result, err error) error {
 			body := a.errorBody(err, code)
 			last.Error = &body
 		}
-		if e := lines.Last(last); e != nil {
+		if e := lines.Last(filled(last)); e != nil {
 			return fmt.Errorf("write the result: %w", e)
 		}
 		if err != nil {

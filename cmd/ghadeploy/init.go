@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,8 +30,10 @@ type initOptions struct {
 	databaseHost string
 	redis        string
 	balancer     string
-	balancers    []string
 }
+
+// defaultVersion is what init writes when nobody says otherwise.
+const defaultVersion = "12.3.1"
 
 // initResult is the document of init -o json.
 type initResult struct {
@@ -42,8 +47,8 @@ func (a *app) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [HOST...]",
 		Short: "Write a first inventory, with a secret key of its own",
-		Long: `Write a commented inventory for the hosts that are named ([user@]name[:port],
-or name=address), or answer a few questions on a terminal. Secrets are generated
+		Long: `Write a commented inventory for the hosts that are named ([user@]name or
+[user@]name=address; ranges are fine), or answer a few questions on a terminal. Secrets are generated
 into secrets/ beside it, readable by you alone and ignored by git. Files that
 are there already are never overwritten.`,
 		Example: `  ghadeploy init g1 g2 g3 --user ops --database postgres --database-host db:5432
@@ -62,10 +67,8 @@ are there already are never overwritten.`,
 	f.StringVar(&o.database, "database", "", "postgres or mysql (default \"postgres\")")
 	f.StringVar(&o.databaseHost, "database-host", "", "host:port of the database")
 	f.StringVar(&o.redis, "redis", "", "host:port of Redis, for Grafana Live over all hosts")
-	f.StringVar(&o.balancer, "load-balancer", "", "haproxy, nginx or none (default \"none\")")
-	f.StringSliceVar(&o.balancers, "load-balancer-host", nil, "hosts of the load balancer")
+	f.StringVar(&o.balancer, "haproxy", "", "host that runs HAProxy before them")
 	a.complete(cmd, "database", fixed("postgres", "mysql"))
-	a.complete(cmd, "load-balancer", fixed("haproxy", "nginx", "none"))
 	return cmd
 }
 
@@ -78,20 +81,26 @@ func (a *app) init(ctx context.Context, o initOptions) error {
 			return err
 		}
 	}
-	o.defaults()
 	a.inventory = o.file
-	text, err := inventoryText(o)
+	text, err := inventory.Scaffold(inventory.ScaffoldInput{
+		Cluster: o.cluster, Hosts: o.hosts, User: o.user, Version: cmp.Or(o.version, defaultVersion), RootURL: o.rootURL,
+		Database: o.database, DatabaseHost: o.databaseHost, LiveRedis: o.redis, Balancer: o.balancer,
+		DatabasePassword: "${file:secrets/database_password}",
+	})
+	if err != nil {
+		return usage("%v", err)
+	}
+	files, err := generatedSecrets()
 	if err != nil {
 		return err
 	}
-	if _, err := inventory.Parse(ctx, o.file, []byte(text), inventory.Options{SkipFiles: true}); err != nil {
-		return fmt.Errorf("what was given makes no valid inventory: %w", err)
-	}
-	result, err := writeInit(o.file, text)
+	result, err := writeInventory(o.file, text, files)
 	if err != nil {
 		return err
 	}
-	return a.render(result, func() error { return a.showInit(result) })
+	return a.render(result, func() error {
+		return a.showInit(result, "put the database's password into secrets/database_password, ")
+	})
 }
 
 // askInit asks for what the command line did not say.
@@ -109,7 +118,7 @@ func (a *app) askInit(ctx context.Context, o *initOptions) error {
 		{&o.database, "Database: postgres or mysql", "postgres"},
 		{&o.databaseHost, "Database host:port", ""},
 		{&o.redis, "Redis host:port for Grafana Live, empty for none", ""},
-		{&o.balancer, "Load balancer: haproxy, nginx or none", "none"},
+		{&o.balancer, "Host that runs HAProxy before them, empty for none", ""},
 		{&o.rootURL, "URL that users type", ""},
 	} {
 		if *q.into != "" {
@@ -127,50 +136,61 @@ func (a *app) askInit(ctx context.Context, o *initOptions) error {
 	return nil
 }
 
-// writeInit writes what is not there yet: the inventory, the secrets, and the
-// .gitignore that keeps them out of the repository.
-func writeInit(file, text string) (initResult, error) {
+// generatedSecrets are made once; whoever has others writes them over these.
+func generatedSecrets() (map[string]string, error) {
+	files := map[string]string{}
+	for _, name := range []string{"secret_key", "admin_password", "database_password"} {
+		secret, err := newSecretKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = secret
+	}
+	return files, nil
+}
+
+// writeInventory writes what is not there yet: the inventory, the secrets
+// beside it, and the .gitignore that keeps them out of the repository.
+func writeInventory(file string, text []byte, secrets map[string]string) (initResult, error) {
 	result := initResult{Inventory: file, Written: []string{}, Kept: []string{}}
 	if _, err := os.Lstat(file); err == nil {
 		return result, usage("%s is there already and is not overwritten; next: name another file with -O", file)
 	}
 	dir := filepath.Join(filepath.Dir(file), "secrets")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return result, fmt.Errorf("make the folder of the secrets: %w", err)
+	write := func(name, text string, mode os.FileMode) error {
+		switch err := writeNew(name, text, mode); {
+		case errors.Is(err, fs.ErrExist):
+			result.Kept = append(result.Kept, name)
+		case err != nil:
+			return fmt.Errorf("write %s: %w", name, err)
+		default:
+			result.Written = append(result.Written, name)
+		}
+		return nil
 	}
-	files := []struct{ name, text string }{{filepath.Join(dir, ".gitignore"), "*\n"}}
-	for _, name := range []string{"secret_key", "admin_password", "database_password"} {
-		secret, err := newSecretKey(rand.Reader)
-		if err != nil {
+	if len(secrets) > 0 {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return result, fmt.Errorf("make the folder of the secrets: %w", err)
+		}
+		if err := write(filepath.Join(dir, ".gitignore"), "*\n", 0o600); err != nil {
 			return result, err
 		}
-		files = append(files, struct{ name, text string }{filepath.Join(dir, name), secret + "\n"})
 	}
-	files = append(files, struct{ name, text string }{file, text})
-	for _, f := range files {
-		mode := os.FileMode(0o600)
-		if f.name == file {
-			mode = 0o644
-		}
-		switch err := writeNew(f.name, f.text, mode); {
-		case errors.Is(err, fs.ErrExist):
-			result.Kept = append(result.Kept, f.name)
-		case err != nil:
-			return result, fmt.Errorf("write %s: %w", f.name, err)
-		default:
-			result.Written = append(result.Written, f.name)
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if err := write(filepath.Join(dir, name), secrets[name]+"\n", 0o600); err != nil {
+			return result, err
 		}
 	}
-	return result, nil
+	return result, write(file, string(text), 0o644)
 }
 
-func (a *app) showInit(r initResult) error {
+func (a *app) showInit(r initResult, next string) error {
 	for _, f := range r.Written {
 		fmt.Fprintf(a.streams.Out, "wrote %s\n", f)
 	}
 	for _, f := range r.Kept {
 		fmt.Fprintf(a.streams.Out, "kept  %s\n", f)
 	}
-	_, err := fmt.Fprintf(a.streams.Out, "next: look at %s, put the database's password into secrets/database_password, then: ghadeploy check %s\n", r.Inventory, r.Inventory)
+	_, err := fmt.Fprintf(a.streams.Out, "next: look through %s, %sthen: ghadeploy check %s\n", r.Inventory, next, r.Inventory)
 	return err
 }

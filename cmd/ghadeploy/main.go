@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 )
 
@@ -26,5 +28,6 @@ func main() {
 		newRunner: realRunner,
 		signals:   signals,
 	}
+	cobra.EnableCommandSorting = false // help shows commands in the order in which they are met
 	os.Exit(a.main(context.Background(), os.Args[1:]))
 }

@@ -87,14 +87,23 @@ func (a *app) commands() []*cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupSetup, []*cobra.Command{a.validateCommand()}},
-		{groupChange, []*cobra.Command{a.planCommand(), a.applyCommand()}},
-		{groupSee, []*cobra.Command{a.statusCommand()}},
+		{groupSetup, []*cobra.Command{
+			a.initCommand(), a.importCommand(), a.validateCommand(), a.docsCommand(), a.schemaCommand(), a.secretsCommand(), a.trustCommand(),
+		}},
+		{groupChange, []*cobra.Command{
+			a.checkCommand(), a.planCommand(), a.applyCommand(), a.upgradeCommand(), a.restartCommand(), a.rollbackCommand(), a.removeCommand(),
+		}},
+		{groupSee, []*cobra.Command{
+			a.statusCommand(), a.verifyCommand(), a.logsCommand(), a.execCommand(), a.historyCommand(), a.releasesCommand(), a.diffCommand(),
+		}},
+		{groupControl, []*cobra.Command{
+			a.drainCommand(), a.undrainCommand(), a.stopCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(), a.backupCommand(), a.restoreCommand(),
+		}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id
 			all = append(all, c)
 		}
 	}
-	return append(all, a.completionCommand(), a.versionCommand())
+	return append(all, a.completionCommand(), a.versionCommand(), a.manCommand())
 }

@@ -91,7 +91,7 @@ func (s *session) watchStatus(interval time.Duration) error {
 			return err
 		}
 		if s.json() {
-			err = lines.Last(st)
+			err = lines.Last(filled(st))
 		} else {
 			err = screen.Show(ui.StatusText(s.streams.OutStyle, s.streams.Columns(), st, s.now()))
 		}

@@ -21,9 +21,9 @@ type chart struct {
 }
 
 type chartRow struct {
-	Host       string
-	Y, TextY   int
-	Bars       []bar
+	Host     string
+	Y, TextY int
+	Bars     []bar
 }
 
 type bar struct {
@@ -40,7 +40,7 @@ type tick struct {
 // The measures of the drawing.
 const (
 	chartWidth = 1000
-	rowHeight  = 34
+	rowHeight  = 44
 	mostRows   = 60
 	leastBar   = 2.0 // what is narrower cannot be seen
 )
@@ -86,7 +86,7 @@ func newChart(events []event.Event, start, end time.Time) *chart {
 	}
 	seen := map[string]bool{}
 	for i, host := range order {
-		row := chartRow{Host: host, Y: i*rowHeight + 18, TextY: i*rowHeight + 13}
+		row := chartRow{Host: host, Y: i*rowHeight + 23, TextY: i*rowHeight + 17}
 		for _, s := range byHost[host] {
 			seen[s.class] = true
 			row.Bars = append(row.Bars, bar{
@@ -97,7 +97,7 @@ func newChart(events []event.Event, start, end time.Time) *chart {
 		c.Rows = append(c.Rows, row)
 	}
 	c.Bottom = len(c.Rows)*rowHeight + 4
-	c.Height = c.Bottom + 22
+	c.Height = c.Bottom + 26
 	c.Ticks = ticks(end.Sub(start), scale)
 	for _, class := range classes {
 		if seen[class] {
