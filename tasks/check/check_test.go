@@ -68,9 +68,9 @@ func TestUnknownCheckIsRefused(t *testing.T) {
 }
 
 func TestSkippedChecksSaySo(t *testing.T) {
-	hosts := fakeHosts(goodFacts("arch\tvax"))
+	hosts := fakeHosts(goodFacts("arch\tvax"), goodFacts())
 	in := input(t, cluster(hosts...), hosts)
-	in.Skip = []string{"database", "redis-live", "platform"}
+	in.Skip = []string{"database", "redis-live", "platform", "gossip"}
 	found, err := Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
