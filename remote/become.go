@@ -73,7 +73,7 @@ func (c *Client) becomeFault(p *becomePlan, step, said string, refused bool) err
 	}
 	user := c.user
 	switch {
-	case refused, has("incorrect password", "Sorry, try again", "Authorization failed") && p.password != "":
+	case refused, has("incorrect password", "Sorry, try again", "Authentication failed", "Authorization failed") && p.password != "":
 		return c.cannotBecome(p, step, fmt.Sprintf("%s password refused for user %s", p.method, user), "correct ssh.become.password")
 	case has("not in the sudoers", "may not run sudo", "is not allowed to execute", "Operation not permitted") && !has("a password is required"):
 		return c.cannotBecome(p, step, fmt.Sprintf("user %s may not become root with %s", user, p.method),

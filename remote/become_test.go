@@ -125,3 +125,47 @@ func TestProcessStdinWaitsForSudo(t *testing.T) {
 	}
 	p.Kill()
 }
+
+// fakeDoas asks on its terminal, as OpenDoas does.
+const fakeDoas = `#!/bin/sh
+echo "$0 $*" >>"$SUDO_LOG"
+shift
+printf 'doas (ops@g1) password: ' >/dev/tty
+IFS= read -r w </dev/tty
+if [ "$w" = secret ]; then exec "$@"; fi
+echo "doas: Authentication failed" >&2
+exit 1
+`
+
+func TestDoasWithPassword(t *testing.T) {
+	dir := t.TempDir()
+	remotetest.WriteFile(t, filepath.Join(dir, "doas"), fakeDoas, 0o700)
+	s := &remotetest.Server{Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SUDO_LOG=" + filepath.Join(dir, "log")}}
+	d, target := newHost(t, s)
+	target.Become = Become{Method: "doas", Password: "secret"}
+	c := dialTarget(t, d, target)
+	in := content(100_000)
+	res, err := c.Run(t.Context(), Command{Script: `cat; printf 'err\r\n' >&2; exit 3`, Stdin: bytes.NewReader(in), Become: true})
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Status != 3 || !bytes.Equal(res.Stdout, in) || string(res.Stderr) != "err\r\n" {
+		t.Errorf("%d bytes, stderr %q, %v", len(res.Stdout), res.Stderr, err)
+	}
+	p, err := c.Start(t.Context(), Command{Script: `echo $$ >"$1"; head -c 40000 /dev/zero; sleep 1000`, Args: []string{filepath.Join(dir, "pid")}, Become: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Stdout().Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, "pid"))
+	pid := readPID(t, bytes.NewReader(text))
+	p.Kill()
+	waitGone(t, pid)
+
+	target.Become.Password = "canary"
+	_, err = dialTarget(t, d, target).Run(t.Context(), Command{Args: []string{"true"}, Become: true})
+	mustContain(t, err, "doas password refused for user ops")
+	if said, _ := os.ReadFile(filepath.Join(dir, "log")); bytes.Contains(said, []byte("canary")) {
+		t.Errorf("the password is in doas' arguments: %s", said)
+	}
+}

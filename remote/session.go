@@ -155,7 +155,11 @@ func (s *session) sendStatus(e exit) {
 // pump starts the copying of the three streams.
 func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writer) {
 	go func() { <-s.copied; s.free() }()
-	if plan.ready != "" {
+	switch {
+	case plan.pty:
+		s.gate = newGate(plan, s, &demux{stdout: stdout, stderr: stderr})
+		stdout = s.gate
+	case plan.ready != "":
 		s.gate = newGate(plan, s, stderr)
 		stderr = s.gate
 	}

@@ -1,12 +1,14 @@
 package remotetest
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -28,11 +30,17 @@ func (s *Server) session(nc ssh.NewChannel) {
 	}
 	defer ch.Close()
 	var running *exec.Cmd
+	terminal := false
 	var tasks sync.WaitGroup
 	for req := range reqs {
 		ok := false
 		replied := make(chan struct{})
 		switch {
+		case req.Type == "pty-req":
+			terminal, ok = true, true
+		case req.Type == "exec" && terminal && running == nil:
+			running = s.command(payloadString(req.Payload))
+			ok = s.startOnTerminal(ch, running, &tasks, replied)
 		case req.Type == "exec" && !s.NoExec && running == nil:
 			running = s.command(payloadString(req.Payload))
 			ok = s.start(ch, running, &tasks, replied)
@@ -71,6 +79,8 @@ func (s *Server) command(line string) *exec.Cmd {
 
 func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup, replied <-chan struct{}) bool {
 	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
+	// What a daemon left behind holds open must not hold back the status.
+	cmd.WaitDelay = 10 * time.Millisecond
 	stdin, err := cmd.StdinPipe()
 	if err != nil || cmd.Start() != nil {
 		return false
@@ -83,10 +93,7 @@ func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup, rep
 	tasks.Go(func() {
 		err := cmd.Wait()
 		<-replied // as sshd does, however short the command was
-		status := uint32(0)
-		if err != nil {
-			status = 255
-		}
+		status := uint32(255)
 		if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			_, _ = ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
 				Signal  string
@@ -100,7 +107,10 @@ func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup, rep
 			}
 			_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 		}
-		_ = ch.Close()
+		// sshd keeps the channel open for as long as somebody has its output.
+		if !errors.Is(err, exec.ErrWaitDelay) {
+			_ = ch.Close()
+		}
 	})
 	return true
 }
