@@ -24,8 +24,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.peer != nil {
 		g.Go(func() error {
-			<-ctx.Done()
-			return s.leave()
+			err := s.alerting.Run(ctx)
+			s.leave()
+			return err
 		})
 	}
 	g.Go(func() error {
@@ -40,11 +41,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *Server) leave() error {
+// leave tells the others, after the notification log is saved.
+func (s *Server) leave() {
 	if err := s.peer.Leave(); err != nil {
 		s.log("ngalert.multiorg.alertmanager").Warn("unable to leave the gossip mesh", "error", err)
 	}
-	return nil
 }
 
 func crash(ctx context.Context, after time.Duration) error {

@@ -26,6 +26,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/standin/live"
 	"github.com/ghadeploy/ghadeploy/internal/standin/logfmt"
 	"github.com/ghadeploy/ghadeploy/internal/standin/plugins"
+	"github.com/ghadeploy/ghadeploy/internal/standin/provisioning"
 	"github.com/ghadeploy/ghadeploy/internal/standin/settings"
 	"github.com/ghadeploy/ghadeploy/internal/standin/store"
 )
@@ -170,7 +171,10 @@ func (s *Server) prepare(ctx context.Context, o Options) error {
 	reg := prometheus.DefaultRegisterer // centrifuge knows no other
 	loaded := plugins.Load(s.settings.Paths.Plugins, s.settings.Unsigned, s.log("plugin.loader"))
 	s.registerMetrics(reg, loaded)
-	if err := s.join(reg); err != nil {
+	if err := s.join(ctx, reg); err != nil {
+		return err
+	}
+	if err := provisioning.Apply(ctx, s.settings.Paths.Provisioning, s.store, s.alerting != nil); err != nil {
 		return err
 	}
 	node, err := s.startLive()
@@ -195,7 +199,7 @@ func (s *Server) prepare(ctx context.Context, o Options) error {
 	}
 }
 
-func (s *Server) join(reg prometheus.Registerer) error {
+func (s *Server) join(ctx context.Context, reg prometheus.Registerer) error {
 	if !s.settings.Alerting.Enabled {
 		return nil
 	}
@@ -204,8 +208,10 @@ func (s *Server) join(reg prometheus.Registerer) error {
 	if err != nil {
 		return err
 	}
-	s.alerting = alerting.New(s.peer)
-	return nil
+	s.alerting, err = alerting.New(ctx, alerting.Options{
+		Settings: s.settings.Alerting, RootURL: s.settings.Server.RootURL, Store: s.store, Peer: s.peer, Registerer: reg, Log: s.log,
+	})
+	return err
 }
 
 func (s *Server) startLive() (*live.Live, error) {
