@@ -41,6 +41,9 @@ func (c *checker) check(n *node, it *item, what string) {
 			c.wrongType(n, it, what)
 		}
 	case scalarKind:
+		if secretName("", what) {
+			c.hide(n)
+		}
 		if n.shape != scalarShape {
 			c.fail(n, scalarHint(n, what), "%s must be a single value, this is %s", what, n.shape)
 		}
@@ -73,6 +76,9 @@ func scalarHint(n *node, what string) string {
 }
 
 func (c *checker) text(n *node, it *item, what string) {
+	if it.kind == secretKind {
+		c.hide(n)
+	}
 	switch {
 	case n.shape != scalarShape:
 		c.wrongType(n, it, what)
@@ -86,6 +92,22 @@ func (c *checker) text(n *node, it *item, what string) {
 		c.fail(n, didYouMean(n.text, it.enum), "%s must be %s, not %q", what, oneOf(it.enum), n.text)
 	case it.format != nil && !it.format.re.MatchString(n.text):
 		c.fail(n, "", "%s must be %s, not %q", what, it.format.want, clip(n.text))
+	}
+}
+
+// showable are values of secret keys that are no secret themselves.
+var showable = regexp.MustCompile(`^\$(__)?[a-z]*\{[^}]*\}$|\{\{`)
+
+// hide keeps a secret out of the lines that diagnostics show, whatever shape it has.
+func (c *checker) hide(n *node) {
+	if n.shape == scalarShape && !showable.MatchString(n.text) {
+		c.rep.hideAt(n.pos)
+	}
+	for _, e := range n.entries {
+		c.hide(e.value)
+	}
+	for _, item := range n.items {
+		c.hide(item)
 	}
 }
 

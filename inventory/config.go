@@ -26,25 +26,32 @@ type Key struct {
 
 // Value is a setting's text, which may hold a secret.
 type Value struct {
-	text   string
-	secret bool
+	text string
+	// secret is nil when anyone may see the text; a pointer for the same reason
+	// as in [Secret].
+	secret *string
 }
 
 // PlainValue is text that anyone may see.
 func PlainValue(text string) Value { return Value{text: text} }
 
 // SecretValue is text that holds a secret.
-func SecretValue(text string) Value { return Value{text: text, secret: true} }
+func SecretValue(text string) Value { return Value{secret: &text} }
 
 // Reveal returns the text itself.
-func (v Value) Reveal() string { return v.text }
+func (v Value) Reveal() string {
+	if v.secret != nil {
+		return *v.secret
+	}
+	return v.text
+}
 
 // IsSecret tells whether the text holds a secret.
-func (v Value) IsSecret() bool { return v.secret }
+func (v Value) IsSecret() bool { return v.secret != nil }
 
 // String shows the text, or [Redacted] when it holds a secret.
 func (v Value) String() string {
-	if v.secret {
+	if v.secret != nil {
 		return Redacted
 	}
 	return v.text
@@ -53,7 +60,7 @@ func (v Value) String() string {
 // Format implements [fmt.Formatter], so that no verb reaches the text of a secret.
 func (v Value) Format(f fmt.State, verb rune) {
 	switch {
-	case v.secret:
+	case v.secret != nil:
 		_, _ = io.WriteString(f, Redacted)
 	case verb == 'q' || f.Flag('#'):
 		_, _ = io.WriteString(f, strconv.Quote(v.text))

@@ -81,6 +81,6 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 	if err := rep.err(); err != nil {
 		return nil, err
 	}
-	c.Warnings = sorted(rep.warnings)
+	c.Warnings = rep.finish(rep.warnings)
 	return c, nil
 }

@@ -23,32 +23,45 @@ func (r *reporter) warnf(pos Position, hint, format string, args ...any) {
 }
 
 func (r *reporter) diagnostic(pos Position, hint, message string) Diagnostic {
-	return Diagnostic{Pos: pos, Message: message, Hint: hint, Source: r.source(pos)}
+	return Diagnostic{Pos: pos, Message: message, Hint: hint}
+}
+
+// hideAt marks a literal secret, so that no diagnostic shows it.
+func (r *reporter) hideAt(pos Position) {
+	if r.hidden == nil {
+		r.hidden = map[int][]int{}
+	}
+	r.hidden[pos.Line] = append(r.hidden[pos.Line], pos.Column)
 }
 
 // maxSource is how much of a line a diagnostic shows.
 const maxSource = 200
 
-// source is the offending line, with what looks like a literal secret hidden.
+// source is the offending line with literal secrets hidden: those that were
+// recognised by their place, and what looks like one where the text is not even YAML.
 func (r *reporter) source(pos Position) string {
 	if pos.Line < 1 || pos.Line > len(r.lines) {
 		return ""
 	}
 	line := strings.TrimRight(r.lines[pos.Line-1], "\r")
 	line = strings.ToValidUTF8(line, "?")
-	if shown := hideSecrets(line); shown != line {
-		before := []rune(line)
-		before = before[:min(max(pos.Column-1, 0), len(before))]
-		if !strings.HasPrefix(shown, string(before)) {
-			// A secret before the column was hidden: the caret would miss its mark.
-			return ""
-		}
-		line = shown
+	shown := line
+	columns := slices.Clone(r.hidden[pos.Line])
+	slices.Sort(columns)
+	for _, column := range slices.Backward(slices.Compact(columns)) {
+		shown = hideScalar(shown, column)
 	}
-	if runes := []rune(line); len(runes) > maxSource {
-		line = string(runes[:maxSource]) + "..."
+	shown = hideSecrets(shown)
+	before := []rune(line)
+	before = before[:min(max(pos.Column-1, 0), len(before))]
+	if !strings.HasPrefix(shown, string(before)) {
+		// A secret before the column was hidden: the caret would miss its mark.
+		return ""
 	}
-	return line
+	if runes := []rune(shown); len(runes) > maxSource {
+		shown = string(runes[:maxSource]) + "..."
+	}
+	return shown
 }
 
 // sorted returns diagnostics in file order without repetitions (an anchor used
@@ -65,10 +78,20 @@ func sorted(ds Diagnostics) Diagnostics {
 	return ds
 }
 
+// finish sorts diagnostics and gives each its line. Only now are all places
+// of secrets known.
+func (r *reporter) finish(ds Diagnostics) Diagnostics {
+	ds = sorted(ds)
+	for i := range ds {
+		ds[i].Source = r.source(ds[i].Pos)
+	}
+	return ds
+}
+
 // err is the diagnostics as an error; nil when there is none.
 func (r *reporter) err() error {
 	if len(r.errors) == 0 {
 		return nil
 	}
-	return sorted(r.errors)
+	return r.finish(r.errors)
 }

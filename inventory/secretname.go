@@ -37,3 +37,43 @@ func hideSecrets(line string) string {
 		return sub[1] + Redacted
 	})
 }
+
+// hideScalar blanks the scalar that starts at a column.
+func hideScalar(line string, column int) string {
+	runes := []rune(line)
+	if column < 1 || column > len(runes) {
+		return line
+	}
+	head, rest := string(runes[:column-1]), string(runes[column-1:])
+	end := len(rest)
+	switch {
+	case rest[0] == '"' || rest[0] == '\'':
+		if i := closingQuote(rest); i > 0 {
+			end = i + 1
+		}
+	case strings.ContainsAny(head, "{["):
+		if i := strings.IndexAny(rest, ",}]"); i >= 0 {
+			end = i
+		}
+	default:
+		if i := strings.Index(rest, " #"); i >= 0 {
+			end = i
+		}
+	}
+	return head + Redacted + rest[end:]
+}
+
+// closingQuote finds the end of a quoted scalar.
+func closingQuote(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[0] == '"' && s[i] == '\\':
+			i++
+		case s[i] == s[0] && s[0] == '\'' && i+1 < len(s) && s[i+1] == '\'':
+			i++
+		case s[i] == s[0]:
+			return i
+		}
+	}
+	return -1
+}

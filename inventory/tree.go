@@ -208,6 +208,7 @@ type reporter struct {
 	lines    []string
 	errors   Diagnostics
 	warnings Diagnostics
+	hidden   map[int][]int // columns of literal secrets, by line
 }
 
 func newReporter(file string, src []byte) *reporter {
