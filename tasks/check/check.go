@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -101,14 +100,12 @@ func Run(ctx context.Context, in Input) ([]Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
 	r := &run{Input: in}
-	in.Sink.Emit(event.Event{Kind: event.PhaseStarted, Step: "check", Message: fmt.Sprintf("%d checks on %d hosts", len(checks)-len(in.Skip), len(in.Hosts))})
 	r.gatherFacts(ctx)
 	all := r.runAll(ctx, checks)
 	if err := parent.Err(); err != nil {
 		return all, err
 	}
 	sortFindings(all, checks, r.hostNames())
-	in.Sink.Emit(event.Event{Kind: event.PhaseDone, Step: "check", Message: summary(all)})
 	return all, nil
 }
 
@@ -189,20 +186,6 @@ func (r *run) eachFacts(f func(h fleet.Host, facts hostFacts) []Finding) []Findi
 		}
 	}
 	return all
-}
-
-func summary(all []Finding) string {
-	count := map[Severity]int{}
-	for _, f := range all {
-		count[f.Severity]++
-	}
-	var parts []string
-	for _, s := range []Severity{Fail, Warning, Skipped, OK} {
-		if count[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
-		}
-	}
-	return strings.Join(parts, ", ")
 }
 
 // Shorthands for findings; host and check are filled in by the callers above.

@@ -46,7 +46,7 @@ fi
 if has rpm; then
   rpm -qa 'grafana*' --qf '%{NAME} %{VERSION}\n' 2>/dev/null | while read -r p; do fact package "rpm $p"; done
 fi
-if [ -L "$etc" ]; then fact etc "link $(readlink "$etc")"; elif [ -e "$etc" ]; then fact etc folder; else fact etc absent; fi
+if [ -L "$etc" ]; then fact etc "link $(readlink "$etc")"; elif [ -n "$(ls -A "$etc" 2>/dev/null)" ]; then fact etc folder; else fact etc absent; fi
 fact user "$(id "$user" 2>/dev/null)"
 fact current "$(readlink "$root/current" 2>/dev/null)"
 if has ss; then

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,13 @@ func (m *matrix) findings() []Finding {
 		if len(good) > 0 {
 			f := ok("TCP and UDP %d reach %s", m.port, strings.Join(good, ", "))[0]
 			f.Host = from.Name
+			all = append(all, f)
+		}
+	}
+	for _, h := range m.r.Cluster.Hosts {
+		if !slices.Contains(m.r.hostNames(), h.Name) {
+			f := skipped("no way to or from it could be tried: there is no connection to it", gossipWhy, "ghadeploy check again once it can be reached")
+			f.Host = h.Name
 			all = append(all, f)
 		}
 	}

@@ -109,6 +109,10 @@ func checkPlatform(_ context.Context, r *run) []Finding {
 			all = append(all, fail("architecture "+arch, "Grafana is released for amd64 and arm64", "use another host"))
 		}
 		for _, complaint := range f.values["unit-complaint"] {
+			if strings.Contains(complaint, "ignoring") {
+				all = append(all, warn("systemd ignores a line of the unit: "+complaint, "that line's protection or limit is missing there", "nothing, or upgrade the operating system"))
+				continue
+			}
 			all = append(all, fail("systemd does not accept the unit: "+complaint, "Grafana would not start (#40162)", "report this with the output of systemctl --version"))
 		}
 		if len(all) == 0 {

@@ -287,3 +287,39 @@ func TestLabBecomeFails(t *testing.T) {
 	found := only(t, input(t, cluster(hosts...), hosts), "host-login")
 	want(t, found, Fail, "h4", "become root", "sudo")
 }
+
+func TestLabForwardingOffIsSaid(t *testing.T) {
+	hosts := lab(t, "root", "h4", "h6")
+	// A second sshd, so that the lab's own stays as it is. It ends with its test.
+	onHost(t, hosts[1], "/usr/sbin/sshd -p 2222 -o AllowTcpForwarding=no -o PidFile=/run/chk-sshd.pid")
+	defer onHost(t, hosts[1], "kill $(cat /run/chk-sshd.pid); rm -f /run/chk-sshd.pid")
+	dir := os.Getenv("GHADEPLOY_LAB")
+	d := &remote.Dialer{ConfigFiles: []string{}}
+	c, err := d.Dial(t.Context(), remote.Target{Name: "h6", Address: labAddress("h6"), Port: 2222, User: "root",
+		IdentityFiles: []string{filepath.Join(dir, "keys", "id_ed25519")}, Fingerprint: fingerprint(t, hosts[1])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	hosts[1].Conn = c
+	found, err := Run(t.Context(), input(t, cluster(hosts...), hosts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]bool{}
+	for _, f := range found {
+		if f.Host == "h6" && (f.Check == "database" || f.Check == "redis-live") {
+			said[f.Check] = f.Severity == Skipped && strings.Contains(f.Fix, "AllowTcpForwarding")
+		}
+	}
+	if !said["database"] || !said["redis-live"] {
+		t.Errorf("not said:\n%s", list(found))
+	}
+	want(t, found, OK, "h6", "TCP and UDP 9094 reach h4") // bash needs no forwarding
+	want(t, found, OK, "h4", "postgres 15")
+}
+
+func fingerprint(t *testing.T, h fleet.Host) string {
+	t.Helper()
+	return strings.Fields(onHost(t, h, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"))[1]
+}

@@ -181,8 +181,8 @@ func checkOtherGrafana(_ context.Context, r *run) []Finding {
 				"systemctl disable --now "+p.Service+" && "+remove+" "+bare+" (data and "+p.Etc+" stay); ghadeploy import takes its settings over"))
 		}
 		if f.get("etc") == "folder" {
-			all = append(all, warn(p.Etc+" is a folder that ghadeploy did not make", "it will be moved aside to "+p.Etc+".before-ghadeploy",
-				"ghadeploy import takes its settings over; else nothing"))
+			all = append(all, fail(p.Etc+" is a folder that ghadeploy did not make", "the link to the current configuration goes there, and nothing of yours is overwritten",
+				"mv "+p.Etc+" "+p.Etc+".before-ghadeploy; ghadeploy import takes its settings over"))
 		} else if target, isLink := strings.CutPrefix(f.get("etc"), "link "); isLink && !strings.HasPrefix(target, p.Root+"/") {
 			all = append(all, warn(p.Etc+" is a link to "+target, "it will be replaced", "move it away if somebody needs it"))
 		}

@@ -146,37 +146,36 @@ func TestRedisProblems(t *testing.T) {
 
 func TestProvisioningProblems(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	paths := inventory.Paths{Root: "/opt/grafana", Etc: "/etc/grafana"}
+	provider := file("apiVersion: 1\nproviders: [{name: d, type: file, options: {path: /etc/grafana/provisioning/dashboards}}]")
+	source := func(name, uid, more string) *fstest.MapFile {
+		return file("apiVersion: 1\ndatasources: [{name: " + name + ", uid: " + uid + ", type: prometheus, access: proxy" + more + "}]")
+	}
 	for _, tt := range []struct {
 		name  string
 		tree  fstest.MapFS
 		words []string
 	}{
-		{"23_43530_dashboard_uid_twice", fstest.MapFS{
-			"dashboards/a/one.json": file(`{"uid":"x","title":"One","panels":[]}`), "dashboards/b/two.json": file(`{"uid":"x","title":"Two","panels":[]}`)},
-			[]string{`dashboard uid "x"`, "a/one.json", "b/two.json", "#43530"}},
-		{"23_39467_dashboard_title_twice", fstest.MapFS{
+		{"23_43530_dashboard_uid_twice", fstest.MapFS{"dashboards/p.yaml": provider,
+			"dashboards/one.json": file(`{"uid":"x","title":"One","panels":[]}`), "dashboards/two.json": file(`{"uid":"x","title":"Two","panels":[]}`)},
+			[]string{"uid", `"x"`, "one.json", "two.json"}},
+		{"23_39467_dashboard_title_twice", fstest.MapFS{"dashboards/p.yaml": provider,
 			"dashboards/one.json": file(`{"uid":"x","title":"Same","panels":[]}`), "dashboards/two.json": file(`{"uid":"y","title":"Same","panels":[]}`)},
 			[]string{`"Same"`}},
-		{"23_22777_datasource_uid_twice", fstest.MapFS{
-			"datasources/a.yaml": file("datasources: [{name: A, uid: x}]"), "datasources/b.yml": file("datasources: [{name: B, uid: x}]")},
-			[]string{`uid in organisation 1 "x"`}},
-		{"23_two_default_datasources", fstest.MapFS{"datasources/a.yaml": file("datasources: [{name: A, isDefault: true}, {name: B, isDefault: true}]")},
-			[]string{"isDefault"}},
-		{"23_alert_rule_uid_twice", fstest.MapFS{"alerting/a.yaml": file("groups: [{name: g, folder: f, rules: [{uid: x, title: a}, {uid: x, title: b}]}]")},
-			[]string{"alert rule uid"}},
+		{"23_22777_datasource_uid_twice", fstest.MapFS{"datasources/a.yaml": source("A", "x", ""), "datasources/b.yml": source("B", "x", "")},
+			[]string{`data source uid "x"`}},
+		{"23_two_default_datasources", fstest.MapFS{"datasources/a.yaml": source("A", "x", ", isDefault: true"), "datasources/b.yaml": source("B", "y", ", isDefault: true")},
+			[]string{"default data source"}},
 		{"23_64595_broken_yaml", fstest.MapFS{"alerting/a.yaml": file("groups: [")}, []string{"alerting/a.yaml", "#64595"}},
-		{"23_64595_broken_json", fstest.MapFS{"dashboards/a.json": file("{")}, []string{"dashboards/a.json"}},
+		{"23_64595_broken_json", fstest.MapFS{"dashboards/p.yaml": provider, "dashboards/a.json": file("{")}, []string{"dashboards/a.json"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			want(t, lintProvisioning(tt.tree), Fail, "", tt.words...)
+			want(t, lintProvisioning(tt.tree, paths), Fail, "", tt.words...)
 		})
 	}
 	t.Run("a_good_tree", func(t *testing.T) {
-		tree := fstest.MapFS{
-			"dashboards/a/one.json": file(`{"uid":"x","title":"Same","panels":[]}`), "dashboards/b/two.json": file(`{"uid":"y","title":"Same","panels":[]}`),
-			"datasources/a.yaml": file("datasources: [{name: A, uid: x, orgId: 1}, {name: A, uid: x, orgId: 2}]"), "dashboards/p.yaml": file("apiVersion: 1\nproviders: [{name: d, folder: F}]"),
-		}
-		if found := lintProvisioning(tree); len(found) > 0 {
+		tree := fstest.MapFS{"dashboards/p.yaml": provider, "dashboards/one.json": file(`{"uid":"x","title":"One","panels":[]}`), "datasources/a.yaml": source("A", "x", "")}
+		if found := lintProvisioning(tree, paths); len(found) > 0 {
 			t.Errorf("called:\n%s", list(found))
 		}
 	})
@@ -192,10 +191,11 @@ func TestHostProblems(t *testing.T) {
 		{"25_40162_package_installed", "other-grafana", []string{"package\tdpkg grafana 10.3.1"}, Fail, []string{"apt-get remove grafana", "systemctl disable --now"}},
 		{"25_40162_rpm_installed", "other-grafana", []string{"package\trpm grafana 10.3.1"}, Fail, []string{"dnf remove grafana"}},
 		{"25_40162_systemd_refuses_the_unit", "platform", []string{"unit-complaint\tgrafana-server.service:9: Unknown key"}, Fail, []string{"Unknown key"}},
+		{"25_40162_systemd_ignores_a_line", "platform", []string{"unit-complaint\tgrafana-server.service:9: Unknown key 'X', ignoring."}, Warning, []string{"ignoring"}},
 		{"25_40162_old_systemd", "platform", []string{"systemd\t219"}, Warning, []string{"219"}},
 		{"no_systemd", "platform", []string{"init\trunit"}, Fail, []string{"not systemd"}},
 		{"strange_architecture", "platform", []string{"arch\tarmv7l"}, Fail, []string{"armv7l"}},
-		{"foreign_etc", "other-grafana", []string{"etc\tfolder"}, Warning, []string{"ghadeploy import"}},
+		{"foreign_etc", "other-grafana", []string{"etc\tfolder"}, Fail, []string{"ghadeploy import", "mv /etc/grafana"}},
 		{"occupied_port", "ports", []string{"socket\ttcp *:3000 users:((\"nginx\",pid=812,fd=6))"}, Fail, []string{"3000/tcp is held by nginx (pid 812)"}},
 		{"occupied_gossip_port", "ports", []string{"socket\tudp 0.0.0.0:9094 users:((\"alertmanager\",pid=9,fd=6))"}, Fail, []string{"9094/udp", "alertmanager", "alerting.port"}},
 		{"full_disk", "disk", []string{"disk-root\t100000 /"}, Fail, []string{"97 MiB free", "1.2 GiB needed"}},
