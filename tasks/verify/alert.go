@@ -151,7 +151,7 @@ func (t *alertTest) judge(came []notification, window time.Duration) (string, er
 	case 0:
 		return "", &failure{fmt.Sprintf("nobody notified within %s", window), t.p.command("logs", "--grep 'ngalert.notifier'")}
 	}
-	return "", &failure{fmt.Sprintf("%d notifications for one alert: %s; these nodes' alerting does not know of each other", len(came), who),
+	return "", &failure{fmt.Sprintf("%d notifications for one alert: %s; their alerting does not know of each other", len(came), who),
 		"see step members; " + t.p.command("check", "")}
 }
 
