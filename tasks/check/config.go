@@ -2,21 +2,14 @@ package check
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // publicSecretKey is the secret_key of every grafana that was given none.
@@ -245,104 +238,4 @@ func pluginFindings(r *run) []Finding {
 		}
 	}
 	return all
-}
-
-// Certificates that expire sooner than this are spoken of.
-const expiresSoon = 30 * 24 * time.Hour
-
-func certificateFindings(r *run) []Finding {
-	var all []Finding
-	c := r.Cluster
-	pairs := []struct{ what, cert, key string }{
-		{"grafana.tls", c.Grafana.TLS.Cert, c.Grafana.TLS.Key},
-		{"database.client_cert", c.Database.ClientCert, c.Database.ClientKey},
-		{"database.ca_cert", c.Database.CACert, ""},
-	}
-	for name, t := range map[string]*inventory.RedisTLS{"alerting.redis.tls": c.Alerting.Redis.TLS, "live.redis.tls": c.Live.Redis.TLS, "remote_cache.redis.tls": c.RemoteCache.Redis.TLS} {
-		if t != nil {
-			pairs = append(pairs, struct{ what, cert, key string }{name, t.Cert, t.Key}, struct{ what, cert, key string }{name + ".ca_cert", t.CACert, ""})
-		}
-	}
-	for _, p := range pairs {
-		if p.cert != "" {
-			all = append(all, certificateFile(p.what, p.cert, p.key, time.Now())...)
-		}
-	}
-	return all
-}
-
-func certificateFile(what, cert, key string, now time.Time) []Finding {
-	text, err := os.ReadFile(cert)
-	if err != nil {
-		return []Finding{fail(what+": "+err.Error(), "it cannot be shipped", "correct the path in the inventory")}
-	}
-	if key != "" {
-		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
-			return []Finding{fail(what+": certificate and key do not go together: "+err.Error(), "TLS would not start", "give the key that the certificate was made for")}
-		}
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return []Finding{fail(what+": "+cert+" holds no PEM certificate", "TLS would not start", "convert it: openssl x509 -inform der")}
-	}
-	parsed, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return []Finding{fail(what+": "+cert+": "+err.Error(), "TLS would not start", "replace the file")}
-	}
-	left := parsed.NotAfter.Sub(now)
-	switch {
-	case now.Before(parsed.NotBefore):
-		return []Finding{fail(what+": "+cert+" is not valid before "+parsed.NotBefore.Format(time.DateOnly), "clients refuse it", "wait, or set the clock")}
-	case left < 0:
-		return []Finding{fail(what+": "+cert+" expired on "+parsed.NotAfter.Format(time.DateOnly), "clients refuse it", "renew it")}
-	case left < expiresSoon:
-		return []Finding{warn(fmt.Sprintf("%s: %s expires in %d days", what, cert, int(left.Hours()/24)), "clients will refuse it then", "renew it")}
-	}
-	return nil
-}
-
-// checkNames finds host names that mean one address here and another there: the
-// operator deploys to one machine, its peers gossip with another.
-func checkNames(ctx context.Context, r *run) []Finding {
-	var names []string
-	for _, h := range r.Cluster.Hosts {
-		if _, err := netip.ParseAddr(h.Address); err != nil {
-			names = append(names, h.Address)
-		}
-	}
-	if len(names) == 0 {
-		return ok("addresses are IPs")
-	}
-	here := resolveHere(ctx, names)
-	return r.eachHost(ctx, func(ctx context.Context, h fleet.Host) []Finding {
-		return nameFindings(here, resolveThere(ctx, h, names), names)
-	})
-}
-
-func nameFindings(here, there map[string][]string, names []string) []Finding {
-	var all []Finding
-	for _, n := range names {
-		switch {
-		case len(here[n]) == 0: // reached through ~/.ssh/config; nothing to compare with
-		case len(there[n]) == 0:
-			all = append(all, warn("cannot resolve its peer "+n, "Grafana is given addresses, so it works; people on the host are misled", "add it to DNS or /etc/hosts"))
-		case !slices.ContainsFunc(there[n], func(ip string) bool { return slices.Contains(here[n], ip) }):
-			if loopbacks(there[n]) {
-				continue // its own name on Debian: 127.0.1.1
-			}
-			all = append(all, fail(fmt.Sprintf("%s is %s here but %s for the host", n, strings.Join(here[n], ", "), strings.Join(there[n], ", ")),
-				"it would gossip with another machine than the one deployed to (#62453)", "write the hosts' IPs as address: in the inventory"))
-		}
-	}
-	if len(all) == 0 {
-		return ok("resolves the peers as this machine does")
-	}
-	return all
-}
-
-func loopbacks(ips []string) bool {
-	return !slices.ContainsFunc(ips, func(ip string) bool {
-		a, err := netip.ParseAddr(ip)
-		return err != nil || !a.IsLoopback()
-	})
 }

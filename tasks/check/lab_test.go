@@ -1,7 +1,9 @@
 package check
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -205,28 +207,22 @@ func TestLabGossipFirewall55938(t *testing.T) {
 func TestLabOccupiedPort(t *testing.T) {
 	hosts := lab(t, "root", "h4", "h5")
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	up := make(chan struct{})
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
 	go func() {
-		_, _ = hosts[0].Run(ctx, remote.Command{Args: []string{"systemd-socket-activate", "-l", "3000", "cat"}, Stderr: notify(up), Step: "hold the port"})
+		_, err := hosts[0].Run(ctx, remote.Command{Args: []string{"systemd-socket-activate", "-l", "3000", "cat"}, Stderr: in, Step: "hold the port"})
+		_ = in.Close()
+		ended <- err
 	}()
-	<-up
+	defer func() { cancel(); <-ended }()
+	first, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(first, "Listening on") {
+		t.Fatalf("the port is not held: %q, %v", first, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
 	found := only(t, input(t, cluster(hosts...), hosts), "ports")
 	want(t, found, Fail, "h4", "HTTP port 3000/tcp is held by ", "ss -lnp")
 	want(t, found, OK, "h5", "free")
-}
-
-// notify closes a channel at the first write.
-type notify chan struct{}
-
-// Write implements io.Writer.
-func (n notify) Write(p []byte) (int, error) {
-	select {
-	case <-n:
-	default:
-		close(n)
-	}
-	return len(p), nil
 }
 
 func TestLabFullDisk(t *testing.T) {

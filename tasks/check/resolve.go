@@ -2,7 +2,9 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -39,4 +41,50 @@ func resolveThere(ctx context.Context, h fleet.Host, names []string) map[string]
 		}
 	}
 	return out
+}
+
+// checkNames finds host names that mean one address here and another there: the
+// operator deploys to one machine, its peers gossip with another.
+func checkNames(ctx context.Context, r *run) []Finding {
+	var names []string
+	for _, h := range r.Cluster.Hosts {
+		if _, err := netip.ParseAddr(h.Address); err != nil {
+			names = append(names, h.Address)
+		}
+	}
+	if len(names) == 0 {
+		return ok("addresses are IPs")
+	}
+	here := resolveHere(ctx, names)
+	return r.eachHost(ctx, func(ctx context.Context, h fleet.Host) []Finding {
+		return nameFindings(here, resolveThere(ctx, h, names), names)
+	})
+}
+
+func nameFindings(here, there map[string][]string, names []string) []Finding {
+	var all []Finding
+	for _, n := range names {
+		switch {
+		case len(here[n]) == 0: // reached through ~/.ssh/config; nothing to compare with
+		case len(there[n]) == 0:
+			all = append(all, warn("cannot resolve its peer "+n, "Grafana is given addresses, so it works; people on the host are misled", "add it to DNS or /etc/hosts"))
+		case !slices.ContainsFunc(there[n], func(ip string) bool { return slices.Contains(here[n], ip) }):
+			if loopbacks(there[n]) {
+				continue // its own name on Debian: 127.0.1.1
+			}
+			all = append(all, fail(fmt.Sprintf("%s is %s here but %s for the host", n, strings.Join(here[n], ", "), strings.Join(there[n], ", ")),
+				"it would gossip with another machine than the one deployed to (#62453)", "write the hosts' IPs as address: in the inventory"))
+		}
+	}
+	if len(all) == 0 {
+		return ok("resolves the peers as this machine does")
+	}
+	return all
+}
+
+func loopbacks(ips []string) bool {
+	return !slices.ContainsFunc(ips, func(ip string) bool {
+		a, err := netip.ParseAddr(ip)
+		return err != nil || !a.IsLoopback()
+	})
 }

@@ -1,0 +1,66 @@
+package check
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+)
+
+// Certificates that expire sooner than this are spoken of.
+const expiresSoon = 30 * 24 * time.Hour
+
+func certificateFindings(r *run) []Finding {
+	var all []Finding
+	c := r.Cluster
+	pairs := []struct{ what, cert, key string }{
+		{"grafana.tls", c.Grafana.TLS.Cert, c.Grafana.TLS.Key},
+		{"database.client_cert", c.Database.ClientCert, c.Database.ClientKey},
+		{"database.ca_cert", c.Database.CACert, ""},
+	}
+	for name, t := range map[string]*inventory.RedisTLS{"alerting.redis.tls": c.Alerting.Redis.TLS, "live.redis.tls": c.Live.Redis.TLS, "remote_cache.redis.tls": c.RemoteCache.Redis.TLS} {
+		if t != nil {
+			pairs = append(pairs, struct{ what, cert, key string }{name, t.Cert, t.Key}, struct{ what, cert, key string }{name + ".ca_cert", t.CACert, ""})
+		}
+	}
+	for _, p := range pairs {
+		if p.cert != "" {
+			all = append(all, certificateFile(p.what, p.cert, p.key, time.Now())...)
+		}
+	}
+	return all
+}
+
+func certificateFile(what, cert, key string, now time.Time) []Finding {
+	text, err := os.ReadFile(cert)
+	if err != nil {
+		return []Finding{fail(what+": "+err.Error(), "it cannot be shipped", "correct the path in the inventory")}
+	}
+	if key != "" {
+		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+			return []Finding{fail(what+": certificate and key do not go together: "+err.Error(), "TLS would not start", "give the key that the certificate was made for")}
+		}
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return []Finding{fail(what+": "+cert+" holds no PEM certificate", "TLS would not start", "convert it: openssl x509 -inform der")}
+	}
+	parsed, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return []Finding{fail(what+": "+cert+": "+err.Error(), "TLS would not start", "replace the file")}
+	}
+	left := parsed.NotAfter.Sub(now)
+	switch {
+	case now.Before(parsed.NotBefore):
+		return []Finding{fail(what+": "+cert+" is not valid before "+parsed.NotBefore.Format(time.DateOnly), "clients refuse it", "wait, or set the clock")}
+	case left < 0:
+		return []Finding{fail(what+": "+cert+" expired on "+parsed.NotAfter.Format(time.DateOnly), "clients refuse it", "renew it")}
+	case left < expiresSoon:
+		return []Finding{warn(fmt.Sprintf("%s: %s expires in %d days", what, cert, int(left.Hours()/24)), "clients will refuse it then", "renew it")}
+	}
+	return nil
+}
