@@ -32,13 +32,14 @@ deployed. What the inventory would change is in "ghadeploy plan".`
 }
 
 func (a *app) diff(ctx context.Context, o diffOptions) error {
-	drifted := false
+	drifted, cluster := false, ""
 	err := look(ctx, a, sessionOptions{command: "diff", path: o.path}, func(s *session) (diffResult, error) {
+		cluster = s.cluster.Name
 		drift, err := s.runner.Drift(s.ctx)
 		drifted = len(drift) > 0
 		return diffResult{orEmpty(drift)}, err
 	}, func(r diffResult) error {
-		return ui.WriteDrift(a.streams.Out, a.streams.OutStyle, a.inventory, r.Drift)
+		return ui.WriteDrift(a.streams.Out, a.streams.OutStyle, cluster, r.Drift)
 	})
 	if err == nil && drifted && o.detailed {
 		return &exitError{exitChanges}

@@ -50,7 +50,7 @@ inventory has changed since.`,
 }
 
 func (a *app) plan(ctx context.Context, o planOptions) error {
-	s, err := a.open(ctx, sessionOptions{command: "plan", path: o.path})
+	s, err := a.open(ctx, sessionOptions{command: planned(o.to), path: o.path})
 	if err != nil {
 		return err
 	}
@@ -110,4 +110,12 @@ func readPlan(file string) (*tasks.Plan, error) {
 		return nil, usage("--plan %s is not a saved plan of this version; next: ghadeploy plan INVENTORY -o %s", file, file)
 	}
 	return &p, nil
+}
+
+// planned is the command that a plan is for.
+func planned(version string) string {
+	if version != "" {
+		return "upgrade"
+	}
+	return "apply"
 }

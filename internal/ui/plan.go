@@ -177,18 +177,29 @@ func (t PlanText) before(b *strings.Builder, p *tasks.Plan) {
 // host, hosts with equal rests together.
 func (t PlanText) hosts(b *strings.Builder, p *tasks.Plan) {
 	hosts := changing(p)
-	common := shared(hosts)
-	if len(common.actions) > 0 || len(common.diffs) > 0 {
-		fmt.Fprintf(b, "\n  %s\n", t.Style.Strong("On each of "+names(hostNames(hosts))))
-		for _, a := range common.actions {
-			t.action(b, a, "  ")
-		}
-		if len(common.diffs) > 0 {
-			t.line(b, harmless, "files that are the same on all of them", "", "  ")
-			t.diffs(b, common.diffs, "      ")
+	if len(hosts) > 1 {
+		for i, h := range hosts {
+			hosts[i] = neutral(h)
 		}
 	}
-	for _, g := range common.groups(hosts) {
+	common := shared(hosts)
+	if len(common.actions)+len(common.diffs)+len(common.merged) > 0 {
+		fmt.Fprintf(b, "\n  %s\n", t.Style.Strong("On each of "+names(hostNames(hosts))))
+		for _, a := range common.actions {
+			t.action(b, a.Action, "  ")
+			t.mergedDiffs(b, a.merged, "      ")
+		}
+		if len(common.diffs)+len(common.merged) > 0 {
+			t.line(b, harmless, "files", "", "  ")
+			t.diffs(b, common.diffs, "      ")
+			t.mergedDiffs(b, common.merged, "      ")
+		}
+	}
+	groups := common.groups(hosts)
+	for i, g := range groups {
+		if i == 0 || len(g.actions) > 0 || len(groups[i-1].actions) > 0 {
+			b.WriteByte('\n')
+		}
 		t.group(b, g)
 	}
 	t.unchanged(b, p)
@@ -205,19 +216,29 @@ func hostNames(hosts []tasks.HostPlan) []string {
 func (t PlanText) group(b *strings.Builder, g planGroup) {
 	worst := harmless
 	for _, a := range g.all {
-		worst = max(worst, riskOf(a))
+		if a.Kind != tasks.ActionPrune { // a host that loses old generations is not a host that is removed
+			worst = max(worst, riskOf(a))
+		}
 	}
 	head := t.Style.risk(worst, worst.symbol()+" "+names(g.hosts)) + "  " + t.Style.Faint(fromTo(g.first))
-	fmt.Fprintf(b, "\n  %s\n", strings.TrimRight(head, " "))
+	fmt.Fprintf(b, "  %s\n", strings.TrimRight(head, " "))
 	for _, a := range g.actions {
 		t.action(b, a, "    ")
 	}
-	if len(g.actions) == 0 {
-		fmt.Fprintf(b, "      %s\n", t.Style.Faint("as above"))
+	if why := untold(g); len(why) > 0 {
+		t.wrapped(b, "      ", "why: "+strings.Join(why, "; "))
 	}
-	if len(g.first.Reasons) > 0 {
-		t.wrapped(b, "      ", "why: "+strings.Join(g.first.Reasons, "; "))
+}
+
+// untold are the reasons that no action of the host gives already.
+func untold(g planGroup) []string {
+	var out []string
+	for _, r := range g.first.Reasons {
+		if !slices.ContainsFunc(g.all, func(a tasks.Action) bool { return strings.Contains(a.Reason, r) }) {
+			out = append(out, r)
+		}
 	}
+	return out
 }
 
 func fromTo(h tasks.HostPlan) string {

@@ -95,19 +95,21 @@ func plural(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// size is bytes as people say them.
+// size is bytes as people, and the labels of disks and downloads, say them.
 func size(n int64) string {
+	const k = 1000
+	f := float64(n)
 	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GB", n>>30)
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MB", n>>20)
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%d kB", n>>10)
+	case n >= 10*k*k*k:
+		return fmt.Sprintf("%.0f GB", f/(k*k*k))
+	case n >= k*k*k:
+		return fmt.Sprintf("%.1f GB", f/(k*k*k))
+	case n >= 10*k*k:
+		return fmt.Sprintf("%.0f MB", f/(k*k))
+	case n >= k*k:
+		return fmt.Sprintf("%.1f MB", f/(k*k))
+	case n >= k:
+		return fmt.Sprintf("%.0f kB", f/k)
 	}
 	return fmt.Sprintf("%d B", n)
 }
@@ -124,11 +126,19 @@ func span(d time.Duration) string {
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()+0.5))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return two(int(d.Minutes()), "min", int(d.Seconds())%60, "s")
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return two(int(d.Hours()), "h", int(d.Minutes())%60, "min")
 	}
 	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
+
+// two is a number of large units and, unless it is none, of small ones.
+func two(large int, unit string, small int, smallUnit string) string {
+	if small == 0 {
+		return fmt.Sprintf("%d %s", large, unit)
+	}
+	return fmt.Sprintf("%d %s %d %s", large, unit, small, smallUnit)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
