@@ -45,7 +45,6 @@ type sshConfig struct {
 	home  string
 	login string // the local user
 	note  func(string)
-	noted map[string]bool
 }
 
 func loadConfig(files []string, note func(string)) *sshConfig {

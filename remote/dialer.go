@@ -34,7 +34,7 @@ type Dialer struct {
 	// encrypted keys are left out.
 	Passphrase func(ctx context.Context, keyfile string) (string, error)
 	// Note gets remarks on what was left out of the OpenSSH configuration
-	// (nil: none). Each remark comes once.
+	// (nil: nobody does).
 	Note func(remark string)
 	// MaxStarting bounds the dials under way at once; default 24, and 8 an address.
 	MaxStarting int

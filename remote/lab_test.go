@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -108,4 +109,33 @@ func TestLabTunnel(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(b[:n]), "SSH-2.0") {
 		t.Fatalf("%q %v", b[:n], err)
 	}
+}
+
+func TestLabBecomeIsRefusedWithTheWayOut(t *testing.T) {
+	d, target := labTarget(t, "opspw")
+	target.Become.Password = "not-lab"
+	_, err := dialTarget(t, d, target).Run(t.Context(), Command{Args: []string{"true"}, Become: true})
+	mustContain(t, err, "h3: run true: sudo password refused for user opspw")
+	target.Become.Password = ""
+	_, err = dialTarget(t, d, target).Run(t.Context(), Command{Args: []string{"true"}, Become: true})
+	mustContain(t, err, "sudo asks user opspw for a password", "ssh.become.password")
+	_, err = labDial(t, "plain").Run(t.Context(), Command{Args: []string{"true"}, Become: true})
+	mustContain(t, err, "h3: run true: sudo asks user plain for a password")
+}
+
+// Far more dials at once than stock MaxStartups takes.
+func TestLabManyDialsAtOnce(t *testing.T) {
+	d, target := labTarget(t, "ops")
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() {
+			c, err := d.Dial(t.Context(), target)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = c.Close()
+		})
+	}
+	all.Wait()
 }

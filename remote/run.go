@@ -25,8 +25,8 @@ const (
 //   - one that wraps [context.Canceled] or [context.DeadlineExceeded]: ctx or the
 //     timeout ended it, and on the host it is dead with all its children
 //
-// Stdin may be read a little further than the command did, also for a moment
-// after Run has returned.
+// Stdin may be read further than the command did. A reader that blocks is left
+// alone a second after the command's end.
 func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
 	ctx, cancel := withTimeout(ctx, cmd.Timeout)
 	defer cancel()
@@ -56,6 +56,7 @@ func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
 // end waits and makes the error.
 func (s *session) end(ctx context.Context, detached bool, said func() string) error {
 	got, err := s.wait(ctx, detached)
+	s.letGo()
 	if s.gate != nil && ctx.Err() == nil && s.c.Err() == nil {
 		if fault := s.gate.fault(); fault != nil {
 			return fault

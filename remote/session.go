@@ -16,6 +16,10 @@ import (
 // daemon left behind with our stdout in its hands would hold the channel for ever.
 const strayOutput = 2 * time.Second
 
+// strayInput is how long the reader of stdin may take to notice the end. A file
+// or buffer does at once and is the caller's again; a terminal may never.
+const strayInput = time.Second
+
 // session is one command on its channel.
 type session struct {
 	c     *Client
@@ -25,6 +29,7 @@ type session struct {
 	gate  *gate // nil unless becoming root
 
 	copied  chan struct{} // stdout and stderr are at their end
+	fed     chan struct{} // stdin is no longer read
 	status  chan exit     // gets one value
 	failed  chan error    // a local writer or the host's root refused; buffered
 	freeing sync.Once
@@ -68,7 +73,7 @@ func (c *Client) start(ctx context.Context, cmd *Command, stdout, stderr io.Writ
 	case <-ctx.Done():
 		return nil, c.gaveUp(ctx, step)
 	}
-	s := &session{c: c, step: step, copied: make(chan struct{}), status: make(chan exit, 1), failed: make(chan error, 4)}
+	s := &session{c: c, step: step, copied: make(chan struct{}), fed: make(chan struct{}), status: make(chan exit, 1), failed: make(chan error, 4)}
 	if err := s.open(ctx, plan); err != nil {
 		s.free()
 		if ctx.Err() != nil {
@@ -175,9 +180,14 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 	go copyTo(stdout, s.ch)
 	go copyTo(stderr, s.ch.Stderr())
 	go func() { both.Wait(); close(s.copied) }()
-	if stdin != nil {
-		go s.feed(plan, stdin)
+	if stdin == nil {
+		close(s.fed)
+		return
 	}
+	go func() {
+		defer close(s.fed)
+		s.feed(plan, stdin)
+	}()
 }
 
 // feed sends stdin, once the host is ready for it.
@@ -207,13 +217,13 @@ func (s *session) fail(err error) {
 	}
 }
 
-// kill ends the command with all its children. Closing stdin wakes the pump on
-// the host, which kills as root what the signal cannot reach.
+// kill ends the command with all its children. Closing the channel closes the
+// command's stdin, and the pump on the host kills as root what the signal cannot
+// reach.
 func (s *session) kill(detached bool) {
 	if !detached {
 		_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"KILL"}))
 	}
-	_ = s.ch.CloseWrite()
 	_ = s.ch.Close()
 }
 
@@ -275,6 +285,16 @@ func (s *session) drain(ctx context.Context) error {
 			}
 			before = now
 		}
+	}
+}
+
+// letGo waits until stdin is not read any more.
+func (s *session) letGo() {
+	t := time.NewTimer(strayInput)
+	defer t.Stop()
+	select {
+	case <-s.fed:
+	case <-t.C:
 	}
 }
 
