@@ -94,11 +94,11 @@ func ReadPlugin(ctx context.Context, r io.ReaderAt, size int64) (Plugin, error) 
 		return Plugin{}, fmt.Errorf("reading the plugin: %w", err)
 	}
 	slices.SortFunc(p.Files, func(a, b PluginFile) int { return strings.Compare(a.Name, b.Name) })
-	h := sha256.New()
-	if _, err := io.Copy(h, &counter{r: io.NewSectionReader(r, 0, size), ctx: ctx, hash: sha256.New()}); err != nil {
+	whole := &counter{r: io.NewSectionReader(r, 0, size), ctx: ctx, hash: sha256.New()}
+	if _, err := io.Copy(io.Discard, whole); err != nil {
 		return Plugin{}, fmt.Errorf("reading the plugin: %w", err)
 	}
-	p.SHA256 = hex.EncodeToString(h.Sum(nil))
+	p.SHA256 = hex.EncodeToString(whole.hash.Sum(nil))
 	return p, nil
 }
 
