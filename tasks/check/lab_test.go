@@ -206,11 +206,13 @@ func TestLabGossipFirewall55938(t *testing.T) {
 
 func TestLabOccupiedPort(t *testing.T) {
 	hosts := lab(t, "root", "h4", "h5")
+	// sleep, because the lab's balancer connects to the port every second and what
+	// it starts must go on holding it.
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := hosts[0].Run(ctx, remote.Command{Args: []string{"systemd-socket-activate", "-l", "3000", "cat"}, Stderr: in, Step: "hold the port"})
+		_, err := hosts[0].Run(ctx, remote.Command{Args: []string{"systemd-socket-activate", "-l", "3000", "sleep", "60"}, Stderr: in, Step: "hold the port"})
 		_ = in.Close()
 		ended <- err
 	}()
