@@ -99,7 +99,7 @@ cmd_purge() {
   else
     rm -rf "$C"
   fi
-  rm -rf "$D/logs" "$K" "$D/.lock"
+  rm -rf "$D/logs" "$K" "$D/.lock" "$D"/test-*.lock "$D/secrets" "$D/releases" "$D/inventory.yaml" # the last three are the demo's
   rmdir "$D" 2>/dev/null || true
 }
 
