@@ -1,0 +1,110 @@
+package conformance
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// gracefulStop sends half a login, stops the node, and sends the other half.
+func (s *suite) gracefulStop(t *testing.T) {
+	n := s.nodes[0]
+	conn, err := net.Dial("tcp", strings.TrimPrefix(n.url(""), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := `{"user":"admin","password":"adminpw"}`
+	if _, err := fmt.Fprintf(conn, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:5]); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // the server must have read the head: only then is the request in flight
+	n.signal(t, syscall.SIGTERM)
+	until(t, "the listener is closed at once", 5*time.Second, func() error {
+		c, err := net.Dial("tcp", conn.RemoteAddr().String())
+		if err != nil {
+			return nil
+		}
+		return fmt.Errorf("it still accepts (%v)", c.Close())
+	})
+	select {
+	case <-n.exited:
+		t.Fatalf("%s did not wait for the request", n.name)
+	case <-time.After(time.Second):
+	}
+	if _, err := conn.Write([]byte(body[5:])); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the request in flight was answered %d", res.StatusCode)
+	}
+	if code := n.waitExit(t); code != 0 {
+		t.Errorf("%s ended with %d", n.name, code)
+	}
+	if !strings.Contains(n.logs(t), `msg="Shutdown started" reason="System signal: terminated"`) {
+		t.Errorf("%s does not log that it stops", n.name)
+	}
+	for _, other := range s.nodes[1:] {
+		until(t, "members without "+n.name, patience, func() error {
+			if v, err := other.metric("alertmanager_cluster_members"); err != nil || v != 2 {
+				return fmt.Errorf("%s counts %v (%v)", other.name, v, err)
+			}
+			return nil
+		})
+	}
+}
+
+// dies starts a node that must end with 1 and say why.
+func (s *suite) dies(t *testing.T, n *node, why string) {
+	t.Helper()
+	n.launch(t)
+	if code := n.waitExit(t); code != 1 {
+		t.Errorf("%s ended with %d, want 1", n.name, code)
+	}
+	if !strings.Contains(n.logs(t), why) {
+		t.Errorf("%s does not say %q:\n%s", n.name, why, n.logs(t))
+	}
+}
+
+func (s *suite) badAdvertise(t *testing.T) {
+	n := newNode(t, s.rel, "named", s.pg, "gossiping", nil)
+	n.join([]string{s.nodes[1].peer()})
+	n.ini["unified_alerting.ha_advertise_address"] = "localhost:" + fmt.Sprint(n.gossip)
+	s.dies(t, n, "unable to initialize gossip mesh")
+}
+
+func (s *suite) noDatabase(t *testing.T) {
+	n := newNode(t, s.rel, "lost", s.pg, "absent", nil)
+	s.dies(t, n, `database "absent" does not exist`)
+}
+
+// migrationLock holds the lock that the release takes, under the key that both
+// the real thing and the stand-in derive from the database's name.
+func (s *suite) migrationLock(t *testing.T) {
+	const key int64 = 192615211 // crc32("locked") x 1486364155, as uint32
+	ctx := t.Context()
+	holder, err := s.pg.open(t, "locked").Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	if _, err := holder.ExecContext(ctx, "SELECT pg_advisory_lock($1)", key); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, s.rel, "second", s.pg, "locked", nil)
+	s.dies(t, n, "failed to obtain lock")
+	if _, err := holder.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", key); err != nil {
+		t.Fatal(err)
+	}
+	n.start(t)
+}
