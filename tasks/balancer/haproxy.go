@@ -66,7 +66,7 @@ func (p *haproxy) runtime(ctx context.Context) (*runtimeAPI, error) {
 	if err := checkSocket(socket); err != nil {
 		return nil, err
 	}
-	p.api = &runtimeAPI{conn: p.conn, host: p.host, socket: socket}
+	p.api = &runtimeAPI{conn: p.conn, socket: socket}
 	return p.api, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -204,6 +205,7 @@ func (p *haproxy) apply(ctx context.Context, c Change) error {
 	}
 	// No backend yet is the usual reason for no answer: nothing is drained then.
 	before, _ := p.servers(ctx)
+	worker := p.worker(ctx)
 	if _, err := p.conn.Run(ctx, remote.Command{Script: installScript, Args: []string{p.config, fresh.Base},
 		Become: true, Stdin: strings.NewReader(after), Timeout: operationTimeout, Step: "install " + p.config}); err != nil {
 		return err
@@ -211,11 +213,52 @@ func (p *haproxy) apply(ctx context.Context, c Change) error {
 	p.mu.Lock()
 	p.traits, p.api = nil, nil
 	p.mu.Unlock()
+	if err := p.awaitWorker(ctx, worker); err != nil {
+		return err
+	}
 	return p.redrain(ctx, before)
 }
 
-// redrain restores administrative states once the new process answers.
+// worker is the process that answers the runtime API; empty when none does.
+func (p *haproxy) worker(ctx context.Context) string {
+	answer, err := p.ask(ctx, "show info")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(answer) {
+		if pid, ok := strings.CutPrefix(line, "Pid:"); ok {
+			return strings.TrimSpace(pid)
+		}
+	}
+	return ""
+}
+
+// reloadLimit is how long a reload may take to a new worker that answers.
+const reloadLimit = 15 * time.Second
+
+// awaitWorker waits until another worker than old has the backend: what the
+// old one is told after a reload is lost with it.
+func (p *haproxy) awaitWorker(ctx context.Context, old string) error {
+	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
+	defer cancel()
+	for {
+		if w := p.worker(ctx); w != "" && w != old {
+			if _, err := p.servers(ctx); err == nil {
+				return nil
+			}
+		}
+		if !pause(ctx, idlePoll) {
+			return fmt.Errorf("HAProxy was reloaded, but no new worker answers within %s; try: systemctl status haproxy", reloadLimit)
+		}
+	}
+}
+
+// redrain gives the servers that were out of service their state back.
 func (p *haproxy) redrain(ctx context.Context, before []serverState) error {
+	now, err := p.servers(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, s := range before {
 		state := "drain"
@@ -225,24 +268,9 @@ func (p *haproxy) redrain(ctx context.Context, before []serverState) error {
 		case s.admin&adminDrain == 0:
 			continue
 		}
-		for _, now := range p.serversAfterReload(ctx) {
-			if now.name == s.name {
-				errs = append(errs, p.set(ctx, s.name, state))
-			}
+		if slices.ContainsFunc(now, func(n serverState) bool { return n.name == s.name }) {
+			errs = append(errs, p.set(ctx, s.name, state))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// serversAfterReload retries for a moment: the socket changes hands.
-func (p *haproxy) serversAfterReload(ctx context.Context) []serverState {
-	for range 50 {
-		if servers, err := p.servers(ctx); err == nil {
-			return servers
-		}
-		if !pause(ctx, idlePoll) {
-			break
-		}
-	}
-	return nil
 }

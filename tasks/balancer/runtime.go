@@ -23,7 +23,6 @@ const askTimeout = 10 * time.Second
 // through the SSH connection of the balancer's host.
 type runtimeAPI struct {
 	conn fleet.Conn
-	host string
 	// socket is a path or host:port as the balancer's host knows it.
 	socket string
 
