@@ -63,15 +63,6 @@ func (n *node) find(path ...string) *node {
 	return n
 }
 
-// keys lists the keys of a map in file order.
-func (n *node) keys() []string {
-	out := make([]string, 0, len(n.entries))
-	for _, e := range n.entries {
-		out = append(out, e.key)
-	}
-	return out
-}
-
 // The limits that keep a hostile file from eating the machine: an alias is a
 // few bytes in the file and may stand for any number of values.
 const (
