@@ -42,6 +42,8 @@ type globalFlags struct {
 	verbose bool
 	noColor bool
 	timeout time.Duration
+	// askBecome asks for the password of sudo or doas.
+	askBecome bool
 }
 
 // main runs one command line and returns the exit code.

@@ -18,6 +18,7 @@ type checkOptions struct {
 type checkResult struct {
 	Failed   int             `json:"failed"`
 	Findings []check.Finding `json:"findings"`
+	Errors   []ui.Failure    `json:"errors,omitempty"` // hosts that did not answer
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func (a *app) check(ctx context.Context, o checkOptions) error {
 	if len(findings) == 0 && err != nil {
 		return err
 	}
-	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings}
+	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings, Errors: a.failures(err)}
 	if e := a.render(result, func() error {
 		return ui.WriteFindings(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), findings, a.flags.verbose)
 	}); e != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 )
 
@@ -23,6 +25,25 @@ func (s *session) dialer() *remote.Dialer {
 		}
 	}
 	return d
+}
+
+// askBecome asks once for the password of sudo or doas where -K was given. It
+// replaces what the inventory says, for all hosts.
+func (s *session) askBecome() error {
+	if !s.flags.askBecome {
+		return nil
+	}
+	if !s.streams.InTTY || !s.streams.ErrTTY {
+		return usage("-K cannot ask without a terminal; next: set ssh.become.password in INVENTORY to a reference")
+	}
+	text, err := s.askSecret(s.ctx, "Password of sudo or doas")
+	if err != nil {
+		return err
+	}
+	for _, h := range slices.Concat(s.cluster.Hosts, s.cluster.LoadBalancer.Hosts) {
+		h.SSH.Become.Password = inventory.NewSecret(text, "asked")
+	}
+	return nil
 }
 
 // askSecret reads a line without echo. Ctrl-C leaves the terminal as it was,

@@ -18,6 +18,7 @@ type execOptions struct {
 // execResult is the document of exec -o json.
 type execResult struct {
 	Results []tasks.ExecResult `json:"results"`
+	Errors  []ui.Failure       `json:"errors,omitempty"` // hosts that did not answer
 }
 
 func (a *app) execCommand() *cobra.Command {
@@ -58,7 +59,7 @@ func (a *app) exec(ctx context.Context, o execOptions) error {
 	if len(results) == 0 && err != nil {
 		return err
 	}
-	if e := a.render(execResult{results}, func() error { return ui.WriteExec(a.streams.Out, a.streams.OutStyle, results) }); e != nil {
+	if e := a.render(execResult{results, a.failures(err)}, func() error { return ui.WriteExec(a.streams.Out, a.streams.OutStyle, results) }); e != nil {
 		return e
 	}
 	if err != nil && !a.json() {

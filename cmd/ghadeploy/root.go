@@ -61,6 +61,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "show more")
 	f.BoolVar(&a.flags.noColor, "no-color", false, "no colours (also NO_COLOR)")
 	f.DurationVar(&a.flags.timeout, "timeout", 0, "end the whole command after this long; 0: never")
+	f.BoolVarP(&a.flags.askBecome, "ask-become-pass", "K", false, "ask for the password of sudo or doas")
 	a.complete(root, "limit", a.completeLimit)
 	a.complete(root, "output", fixed("text", "json"))
 }

@@ -90,6 +90,10 @@ func (a *app) open(ctx context.Context, o sessionOptions) (*session, error) {
 	s.options.Interrupt = s.watchSignals(o.graceful)
 	s.options.Sink = event.Tee(append(o.sinks, s.progress.Event)...)
 	s.options.Dialer = s.dialer()
+	if err := s.askBecome(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if o.adjust != nil {
 		if err := o.adjust(s); err != nil {
 			s.Close()

@@ -71,8 +71,9 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 		return e
 	}
 	switch {
-	case err != nil && a.json():
-		return &exitError{a.exitCode(err)} // stdout holds the proof as far as it went
+	case err != nil && a.json(): // stdout holds the proof as far as it went
+		a.showError(err, 0, false)
+		return &exitError{a.exitCode(err)}
 	case err != nil:
 		return err
 	case !proof.OK:
