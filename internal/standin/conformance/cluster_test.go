@@ -59,7 +59,7 @@ func (s *suite) health(t *testing.T) {
 
 func (s *suite) metricNames(t *testing.T) {
 	want := []string{
-		"grafana_build_info", "grafana_build_timestamp", "grafana_environment_info", "grafana_plugin_build_info", "grafana_instance_start_total",
+		"grafana_build_info", "grafana_build_timestamp", "grafana_environment_info", "grafana_instance_start_total",
 		"grafana_database_conn_open", "grafana_database_conn_max_open", "grafana_database_conn_in_use", "grafana_database_conn_idle", "grafana_database_conn_wait_count_total",
 		"grafana_live_node_num_nodes", "grafana_live_node_num_clients", "grafana_live_node_num_channels",
 		"alertmanager_cluster_members", "alertmanager_cluster_failed_peers", "alertmanager_cluster_health_score", "alertmanager_peer_position", "alertmanager_cluster_peer_info",

@@ -23,6 +23,9 @@ type Plugin struct {
 	Enabled bool `json:"enabled"`
 }
 
+// Internal is the signature of a plugin that the release brings along.
+const Internal = "internal"
+
 // core are some of those that every release brings along.
 var core = []Plugin{
 	{ID: "grafana-testdata-datasource", Name: "TestData", Type: "datasource"},
@@ -37,7 +40,7 @@ var core = []Plugin{
 func Load(dir string, unsigned []string, log *slog.Logger) []Plugin {
 	var out []Plugin
 	for _, p := range core {
-		p.Signature, p.Enabled = "internal", true
+		p.Signature, p.Enabled = Internal, true
 		out = append(out, p)
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "*", "plugin.json")) // the pattern is well-formed

@@ -31,6 +31,9 @@ func (s *Server) registerMetrics(reg prometheus.Registerer, loaded []plugins.Plu
 	one(reg, "grafana_environment_info", "A metric with a constant '1' value labeled by environment information about the running instance.", env, 1)
 	one(reg, "grafana_instance_start_total", "counter for started instances", nil, 1)
 	for _, p := range loaded {
+		if p.Signature == plugins.Internal {
+			continue // Grafana counts only what was installed
+		}
 		version := p.Info.Version
 		if version == "" {
 			version = "unset"

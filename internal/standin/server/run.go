@@ -17,9 +17,9 @@ import (
 // ErrCrash is returned when the release was packed to crash.
 var ErrCrash = errors.New("the release was packed to crash")
 
-// Run says READY=1, listens and serves until ctx ends, then stops gracefully:
-// listener closed at once, requests in flight awaited, the cluster left. A
-// background service that fails ends the node.
+// Run says READY=1, listens and serves until ctx ends, then stops: listener
+// closed at once, alerting state saved, the cluster left. A background service
+// that fails ends the node.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.peer != nil {
@@ -69,10 +69,11 @@ func (s *Server) serve(ctx context.Context) error {
 		socket = conf.Socket
 	}
 	log.Info("HTTP Server Listen", "address", l.Addr().String(), "protocol", conf.Protocol, "subUrl", conf.SubPath, "socket", socket)
-	done := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		done <- s.http.Shutdown(context.WithoutCancel(ctx))
+		if err := s.http.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			log.Error("Failed to shutdown server", "error", err)
+		}
 	}()
 	switch conf.Protocol {
 	case "https", "h2":
@@ -80,10 +81,13 @@ func (s *Server) serve(ctx context.Context) error {
 	default:
 		err = s.http.Serve(l)
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return err
+	// Like Grafana 10.3 (pkg/api/http_server.go) this returns when the listener
+	// is closed, not when Shutdown is done: requests in flight are cut as soon
+	// as the other services have ended.
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
 	}
-	return <-done
+	return err
 }
 
 func (s *Server) listen() (net.Listener, error) {
