@@ -99,7 +99,11 @@ func (p *haproxy) servers(ctx context.Context) ([]serverState, error) {
 		return nil, err
 	}
 	// 4: servers only.
-	answer, err = p.ask(ctx, "show stat "+p.backend+" 4 -1")
+	if len(servers) == 0 {
+		return nil, p.noBackend(ctx)
+	}
+	// By number: a frontend may have the same name, and would answer instead.
+	answer, err = p.ask(ctx, "show stat "+servers[0].backend+" 4 -1")
 	if err != nil {
 		return nil, err
 	}

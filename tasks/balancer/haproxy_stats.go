@@ -17,6 +17,7 @@ const (
 
 // serverState is one server in `show servers state` and `show stat`.
 type serverState struct {
+	backend             string // number of the backend
 	name, address, fqdn string // address is host:port
 	admin               int    // bits of srv_admin_state
 	opState             int    // 0 stopped, 1 starting, 2 running, 3 stopping
@@ -50,7 +51,7 @@ func parseServers(answer string) ([]serverState, error) {
 		}
 		admin, _ := strconv.Atoi(get("srv_admin_state"))
 		op, _ := strconv.Atoi(get("srv_op_state"))
-		s := serverState{name: get("srv_name"), admin: admin, opState: op, fqdn: get("srv_fqdn"),
+		s := serverState{backend: get("be_id"), name: get("srv_name"), admin: admin, opState: op, fqdn: get("srv_fqdn"),
 			address: net.JoinHostPort(get("srv_addr"), get("srv_port"))}
 		if s.fqdn != "" {
 			s.fqdn = net.JoinHostPort(s.fqdn, get("srv_port"))
@@ -60,7 +61,7 @@ func parseServers(answer string) ([]serverState, error) {
 	return servers, nil
 }
 
-// addStats fills in what `show stat BACKEND 4 -1` says.
+// addStats fills in what `show stat ID 4 -1` says.
 func addStats(servers []serverState, answer string, now time.Time) error {
 	answer = strings.TrimPrefix(strings.TrimSpace(answer), "# ")
 	r := csv.NewReader(strings.NewReader(answer))

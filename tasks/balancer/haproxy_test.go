@@ -35,10 +35,18 @@ func startHAProxy(t *testing.T, backend string, settings ...string) haproxyLab {
 	lab.url = "http://" + addr + "/"
 	write(t, lab.config, "global\n\tstats socket "+dir+"/admin.sock mode 600 level admin expose-fd listeners\n"+
 		"defaults\n\tmode http\n\ttimeout connect 2s\n\ttimeout client 30s\n\ttimeout server 30s\n"+strings.Join(settings, "")+
-		"frontend f\n\tbind "+addr+"\n\tdefault_backend grafana\n"+backend, 0o640)
+		"frontend f\n\tbind "+addr+"\n\tdefault_backend "+strings.Fields(backend)[1]+"\n"+backend, 0o640)
 	cmd := run(t, program, "-W", "-db", "-f", lab.config)
 	write(t, filepath.Join(dir, "systemctl"), "#!/bin/sh\n[ \"$*\" = 'reload haproxy' ] && kill -USR2 "+strconv.Itoa(cmd.Process.Pid)+"\n", 0o755)
 	lab.conn = &fleettest.Local{Name: "lb1", Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH") + ":/usr/sbin"}}
+	// A signal before the first worker is ready would be lost; systemd waits too.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for !strings.Contains(cmd.Stderr.(*output).String(), "Loading success") {
+		if !pause(ctx, 10*time.Millisecond) {
+			t.Fatal("HAProxy does not start")
+		}
+	}
 	return lab
 }
 
@@ -191,8 +199,7 @@ func TestHAProxyManagedBackend(t *testing.T) {
 	need(t, "haproxy")
 	nodes := twoNodes(t)
 	lab := startHAProxy(t, "backend unrelated\n\tserver x 127.0.0.1:9 # keep\n", "")
-	theirs := strings.Replace(read(t, lab.config), "default_backend grafana", "default_backend unrelated", 1)
-	write(t, lab.config, theirs, 0o640)
+	theirs := read(t, lab.config)
 	c := lab.cluster(nodes)
 	c.LoadBalancer.Manage = true
 	c.LoadBalancer.Backend = "unrelated"
@@ -228,7 +235,6 @@ func TestHAProxyManagedBackendKeepsDrainsAndRefuses(t *testing.T) {
 	need(t, "haproxy")
 	nodes := twoNodes(t)
 	lab := startHAProxy(t, "backend unrelated\n", "")
-	write(t, lab.config, strings.Replace(read(t, lab.config), "default_backend grafana", "default_backend unrelated", 1), 0o640)
 	c := lab.cluster(nodes)
 	c.LoadBalancer.Manage = true
 	b := lab.balancer(t, c)
