@@ -50,7 +50,7 @@ func (b *board) take(e event.Event) {
 		b.title, b.started = cleanLine(e.Message), e.Time
 	case event.PhaseStarted:
 		if e.Host == "" {
-			b.phase = orWord(cleanLine(e.Message), stepName(e.Step))
+			b.phase = orWord(stepName(e.Step), cleanLine(e.Message))
 		}
 	case event.TurnStarted:
 		b.inTurn[e.Host], b.ends[e.Host] = true, notEnded
@@ -145,7 +145,7 @@ func (b *board) row(a activity, now time.Time, nameWidth, columns, frame int) st
 	}
 	age := span(now.Sub(a.since))
 	head := "  " + name + "  " + pad(stepName(a.step), 12) + " "
-	if a.last.Total >= 1000 {
+	if a.last.Total >= leastBytes && (a.last.Done < a.last.Total || a.last.Message == "") {
 		return head + b.upload(a, now, columns-width(head))
 	}
 	text := progressText(a.last)
@@ -226,6 +226,7 @@ func (b *board) folded() []string {
 		hosts      []string
 	}{{b.style.Bad("x"), "failed", failed}, {b.style.Good("+"), "done", done}, {b.style.Faint("="), "waiting", waiting}} {
 		if len(l.hosts) > 0 {
+			slices.SortStableFunc(l.hosts, byNumber)
 			out = append(out, fmt.Sprintf("  %s %s %d: %s", l.mark, l.text, len(l.hosts), names(l.hosts)))
 		}
 	}

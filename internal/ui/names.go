@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,4 +70,10 @@ func splitName(host string) splitHost {
 		return splitHost{prefix: host}
 	}
 	return splitHost{prefix: label[:start], digits: label[start:end], suffix: label[end:] + domain, number: number}
+}
+
+// byNumber orders names as people count: h2 before h10.
+func byNumber(a, b string) int {
+	x, y := splitName(a), splitName(b)
+	return cmp.Or(cmp.Compare(x.prefix, y.prefix), cmp.Compare(x.suffix, y.suffix), cmp.Compare(x.number, y.number))
 }

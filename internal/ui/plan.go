@@ -50,12 +50,22 @@ func headline(p *tasks.Plan) string {
 	if n == 0 {
 		what = fmt.Sprintf("%s: %s changes no host by itself", p.Cluster, orWord(p.Command, "apply"))
 	}
-	switch r := restartsOf(p); {
-	case r == 0:
-		return what + ", nothing is restarted"
-	default:
-		return what + ", " + plural(r, "restart") + order(p)
+	if d := disruption(p); d != "" {
+		return what + ", " + d
 	}
+	return what + ", nothing is restarted"
+}
+
+// disruption says how many hosts restart, and how many stop and stay stopped.
+func disruption(p *tasks.Plan) string {
+	var parts []string
+	if r := restartsOf(p); r > 0 {
+		parts = append(parts, plural(r, "restart")+order(p))
+	}
+	if s := len(stopped(p)); s > 0 {
+		parts = append(parts, plural(s, "stop"))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func orWord(word, otherwise string) string {
@@ -85,11 +95,28 @@ func order(p *tasks.Plan) string {
 func restartsOf(p *tasks.Plan) int {
 	n := 0
 	for _, h := range p.Hosts {
-		if !h.Skipped && disruptsHost(h) {
+		if !h.Skipped && disruptsHost(h) && !staysStopped(h) {
 			n++
 		}
 	}
 	return n
+}
+
+// stopped are the hosts on which Grafana does not run afterwards.
+func stopped(p *tasks.Plan) []string {
+	var out []string
+	for _, h := range p.Hosts {
+		if !h.Skipped && staysStopped(h) {
+			out = append(out, h.Host)
+		}
+	}
+	return out
+}
+
+func staysStopped(h tasks.HostPlan) bool {
+	return slices.ContainsFunc(h.Actions, func(a tasks.Action) bool {
+		return a.Kind == tasks.ActionStop || a.Kind == tasks.ActionRemove
+	})
 }
 
 func disruptsHost(h tasks.HostPlan) bool {
@@ -344,7 +371,7 @@ func footer(p *tasks.Plan) string {
 		}
 	}
 	parts := []string{
-		plural(restartsOf(p), "restart") + order(p),
+		orWord(disruption(p), "0 restarts"),
 		plural(removed, "remove"),
 		plural(len(changing(p)), "host"),
 	}

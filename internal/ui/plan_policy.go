@@ -47,15 +47,15 @@ func (t PlanText) fact(b *strings.Builder, name, text string) {
 
 func policyText(p tasks.Policy) string {
 	text := map[tasks.PolicyKind]string{
-		tasks.PolicyFirst:    "first deployment: one host alone, then the others",
-		tasks.PolicyRolling:  "rolling: the others keep serving",
-		tasks.PolicyOneFirst: "one first: all others are stopped meanwhile",
+		tasks.PolicyFirst:    "first deployment",
+		tasks.PolicyRolling:  "rolling",
+		tasks.PolicyOneFirst: "one first, an outage",
 	}[p.Kind]
 	if text == "" {
 		text = string(p.Kind)
 	}
 	if p.Reason != "" {
-		text += "; " + p.Reason
+		text += ": " + p.Reason
 	}
 	if p.Migrates {
 		text += "; the first host migrates the database"

@@ -69,7 +69,7 @@ func headlineOf(e event.Event) string {
 		}
 		return join(name, "FAILED: "+message) + took(e.Seconds)
 	case event.TurnStarted:
-		return join("turn", orWord(message, "begins"))
+		return join("turn begins", message)
 	case event.RunFinished:
 		text := orWord(message, "run finished") + took(e.Seconds)
 		if e.Error != "" {
@@ -99,14 +99,20 @@ func took(s float64) string {
 	return " (" + span(seconds(s)) + ")"
 }
 
+// leastBytes is from where on a total counts bytes; below it counts turns or files.
+const leastBytes = 1000
+
 // progressText is what a gate sees, or how far an upload is.
 func progressText(e event.Event) string {
 	message := cleanLine(e.Message)
 	if e.Total <= 0 {
 		return message
 	}
-	if e.Total < 1000 { // turns or files, not bytes
+	if e.Total < leastBytes {
 		return strings.TrimSpace(fmt.Sprintf("%d of %d %s", e.Done, e.Total, message))
+	}
+	if e.Done >= e.Total && message != "" { // what follows the last byte
+		return message
 	}
 	return strings.TrimSpace(fmt.Sprintf("%d %%, %s of %s %s", 100*e.Done/e.Total, size(e.Done), size(e.Total), message))
 }

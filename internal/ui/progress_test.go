@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -166,6 +167,13 @@ func TestAskDefaultsToNoAndNeedsATerminal(t *testing.T) {
 
 func TestConfirmQuestionNamesClusterAndWhatStops(t *testing.T) {
 	if q := ConfirmQuestion(examplePlan(4)); q != "Apply on prod? Grafana restarts on g[001:004], one after another." {
+		t.Error(q)
+	}
+}
+
+func TestConfirmQuestionSaysWhatIsRemoved(t *testing.T) {
+	p := &tasks.Plan{Cluster: "prod", Command: "remove", Hosts: []tasks.HostPlan{{Host: "g3", Actions: []tasks.Action{{Kind: tasks.ActionRemove, Disrupts: true}}}}}
+	if q := ConfirmQuestion(p); q != "Remove on prod? Grafana stops on g3; Grafana is REMOVED from g3." {
 		t.Error(q)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/tasks"
@@ -89,15 +90,13 @@ func ConfirmQuestion(p *tasks.Plan) string {
 	if p.Policy.Kind == tasks.PolicyOneFirst {
 		stops = "OUTAGE: all hosts but one are stopped meanwhile"
 	}
+	if s := stopped(p); len(s) > 0 {
+		stops = strings.TrimPrefix(stops+"; ", "nothing is restarted; ") + "Grafana stops on " + names(s)
+	}
 	var removed []string
 	for _, h := range changing(p) {
-		for _, a := range h.Actions {
-			if a.Kind == tasks.ActionRemove {
-				removed = append(removed, h.Host)
-			}
-			if a.Kind == tasks.ActionStop {
-				stops = "Grafana stops on " + names(hostNames(changing(p)))
-			}
+		if slices.ContainsFunc(h.Actions, func(a tasks.Action) bool { return a.Kind == tasks.ActionRemove }) {
+			removed = append(removed, h.Host)
 		}
 	}
 	if len(removed) > 0 {
@@ -111,7 +110,7 @@ func titled(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 func restarted(p *tasks.Plan) []string {
 	var out []string
 	for _, h := range changing(p) {
-		if disruptsHost(h) {
+		if disruptsHost(h) && !staysStopped(h) {
 			out = append(out, h.Host)
 		}
 	}

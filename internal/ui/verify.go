@@ -17,7 +17,7 @@ func WriteProof(w io.Writer, s Style, columns int, r *verify.Report) error {
 	for _, k := range kinds {
 		rows = append(rows, proofRow(s, k, byKind[k]))
 	}
-	b.WriteString(table(s, []column{{title: ""}, {title: "PROOF"}, {title: "STEPS", right: true}, {title: "TOOK", right: true, drop: 2}, {title: "", drop: 1}}, rows, columns))
+	b.WriteString(table(s, []column{{title: ""}, {title: "PROOF"}, {title: "STEPS", right: true}, {title: "TOOK", right: true}, {title: ""}}, rows, columns))
 	for _, step := range r.Failed() {
 		proofFailure(&b, s, columns, step)
 	}

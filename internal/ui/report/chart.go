@@ -50,6 +50,8 @@ var classes = []string{"stage", "drain", "stop", "start", "gate", "settle", "fai
 
 func classOf(step string) string {
 	switch {
+	case step == "settle", step == "gate:settle":
+		return "settle"
 	case strings.HasPrefix(step, "gate:"):
 		return "gate"
 	case step == "stop", step == "flip":
@@ -58,8 +60,6 @@ func classOf(step string) string {
 		return "start"
 	case step == "drain", step == "undrain":
 		return "drain"
-	case step == "settle":
-		return "settle"
 	}
 	return "stage"
 }
