@@ -31,7 +31,8 @@ type Options struct {
 	// NoBackup leaves the dump before a version change out.
 	NoBackup bool
 	Sink     event.Sink
-	Dialer   *remote.Dialer
+	// Dialer opens the connections; nil: one with OpenSSH's defaults.
+	Dialer *remote.Dialer
 	// Connect replaces the dialer in tests.
 	Connect func(ctx context.Context, h *inventory.Host) (fleet.Conn, error)
 	// ToolVersion is ghadeploy's own, for the journal.

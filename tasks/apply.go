@@ -1,0 +1,337 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/tasks/check"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// Plan says what Apply would do. It writes nothing on any host.
+func (r *Runner) Plan(ctx context.Context) (*Plan, error) { return r.planOf(ctx, want{}) }
+
+// PlanUpgrade says what Upgrade would do.
+func (r *Runner) PlanUpgrade(ctx context.Context, version string) (*Plan, error) {
+	return r.planOf(ctx, want{version: version})
+}
+
+func (r *Runner) planOf(ctx context.Context, w want) (*Plan, error) {
+	p, err := r.gather(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return r.plan(ctx, p, w)
+}
+
+// Apply makes the cluster what the inventory says.
+func (r *Runner) Apply(ctx context.Context) (*Result, error) { return r.change(ctx, want{}) }
+
+// Upgrade is Apply with another version and the care that a schema change needs.
+func (r *Runner) Upgrade(ctx context.Context, version string) (*Result, error) {
+	if _, err := grafana.ParseVersion(version); err != nil {
+		return nil, &UsageError{err.Error()}
+	}
+	return r.change(ctx, want{version: version})
+}
+
+// Restart starts Grafana anew on the selected hosts, one after another, between gates.
+func (r *Runner) Restart(ctx context.Context) (*Result, error) {
+	return r.change(ctx, want{restart: "restart was asked for"})
+}
+
+// change is the whole of a run, to be read aloud: read, plan, ask, lock, read
+// again, check, before, stage, roll, prune, verify.
+func (r *Runner) change(ctx context.Context, w want) (*Result, error) {
+	start := time.Now()
+	p, err := r.gather(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := r.plan(ctx, p, w)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Warnings: plan.Warnings}
+	for _, hp := range plan.Hosts {
+		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: describe(hp.From)}
+	}
+	if r.o.PlanHash != "" && r.o.PlanHash != plan.Hash {
+		return res, &MovedError{Want: r.o.PlanHash, Have: plan.Hash}
+	}
+	if plan.Empty() {
+		res.Seconds = time.Since(start).Seconds()
+		return res, nil
+	}
+	if r.o.Confirm != nil {
+		ok, err := r.o.Confirm(ctx, plan)
+		if err != nil || !ok {
+			return res, errors.Join(err, errDeclined(ok))
+		}
+	}
+	res.Changed = true
+	err = r.carryOut(ctx, w, p, plan, res)
+	res.Seconds = time.Since(start).Seconds()
+	return res, err
+}
+
+// ErrDeclined: the operator said no to the plan. Nothing was changed.
+var ErrDeclined = errors.New("not confirmed: nothing was changed")
+
+func errDeclined(ok bool) error {
+	if ok {
+		return nil
+	}
+	return ErrDeclined
+}
+
+func describe(d Deployed) string {
+	if d.Version == "" {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s generation %s", d.Version, d.Generation)
+}
+
+// carryOut does what a plan says, under the lock of every host.
+func (r *Runner) carryOut(ctx context.Context, w want, p *picture, plan *Plan, res *Result) (err error) {
+	lock, err := r.lockAll(ctx, p.connected())
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	j := r.newJournal(lock)
+	j.begin(plan)
+	defer func() { j.end(res, err) }()
+
+	// Somebody may have changed the hosts between the plan and the lock.
+	if p, plan, err = r.again(ctx, w, p, plan); err != nil {
+		return err
+	}
+	if err := r.check(ctx, p); err != nil {
+		return err
+	}
+	k := hooks{cluster: r.c, run: r.id, command: r.o.Command}
+	if err := k.fire(ctx, hookBeforeRun, nil, map[string]any{"plan": plan}); err != nil {
+		return &HostError{Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook and run it again"}
+	}
+	err = r.execute(ctx, p, plan, lock, k, res)
+	if err != nil {
+		_ = k.fire(context.WithoutCancel(ctx), hookOnFailure, nil, map[string]any{"error": err.Error(), "hosts": res.Hosts})
+	} else if e := k.fire(ctx, hookAfterRun, nil, map[string]any{"hosts": res.Hosts}); e != nil {
+		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id, Message: "hook after_run: " + e.Error()})
+	}
+	return err
+}
+
+// again reads and plans once more under the lock. A plan that the operator has
+// confirmed and that no longer holds is not carried out.
+func (r *Runner) again(ctx context.Context, w want, p *picture, plan *Plan) (*picture, *Plan, error) {
+	p2, err := r.gather(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan2, err := r.plan(ctx, p2, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	if plan2.Hash != plan.Hash && (r.o.Confirm != nil || r.o.PlanHash != "") {
+		return nil, nil, &MovedError{Want: plan.Hash, Have: plan2.Hash}
+	}
+	return p2, plan2, nil
+}
+
+// check runs the preflight checks; a failed one ends the run before any write.
+func (r *Runner) check(ctx context.Context, p *picture) error {
+	if slices.Contains(r.o.SkipChecks, "all") {
+		return nil
+	}
+	r.phase("check", "look at what Grafana will rely on")
+	defer r.phaseDone("check", time.Now())
+	found, err := check.Run(ctx, r.checkInput(p))
+	if err != nil {
+		return err
+	}
+	failed := check.Failed(found)
+	if len(failed) == 0 {
+		return nil
+	}
+	e := &CheckError{}
+	for _, f := range failed {
+		e.Failed = append(e.Failed, fmt.Sprintf("%s: %s: %s (%s)", f.Host, f.Check, f.What, f.Fix))
+	}
+	return e
+}
+
+func (r *Runner) phase(name, message string) {
+	r.o.Sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.id, Step: name, Message: message})
+}
+
+func (r *Runner) phaseDone(name string, start time.Time) {
+	r.o.Sink.Emit(event.Event{Kind: event.PhaseDone, Run: r.id, Step: name, Seconds: time.Since(start).Seconds()})
+}
+
+// execute is what the plan says, in its order.
+func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, lock *Lock, k hooks, res *Result) error {
+	if err := r.before(ctx, p, plan, false); err != nil {
+		return err
+	}
+	if err := r.stage(ctx, p, plan, lock); err != nil {
+		return err
+	}
+	if r.stopped() {
+		return errInterrupted
+	}
+	// The dump comes last before the first turn, so that it misses as little as possible.
+	if err := r.before(ctx, p, plan, true); err != nil {
+		return err
+	}
+	ro := r.rollout(p, plan, lock, k)
+	if err := r.roll(ctx, ro, res); err != nil {
+		return err
+	}
+	return r.prune(ctx, p, plan, lock)
+}
+
+func (r *Runner) stopped() bool {
+	select {
+	case <-r.o.Interrupt:
+		return true
+	default:
+		return false
+	}
+}
+
+// before carries the actions of the whole cluster out: the database and the managed
+// balancers first, the dump once everything is staged.
+func (r *Runner) before(ctx context.Context, p *picture, plan *Plan, dump bool) error {
+	for _, a := range plan.Before {
+		if (a.Kind == ActionBackup) != dump {
+			continue
+		}
+		start := time.Now()
+		r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: a.Host, Step: string(a.Kind), Message: a.Summary})
+		var err error
+		switch a.Kind {
+		case ActionCreateDatabase:
+			_, err = database.Create(ctx, p.hosts[0].Conn, r.c.Database)
+		case ActionBackup:
+			_, err = r.dump(ctx, p.connected(), plan)
+		case ActionBalancer:
+			// One call writes all balancers, so that they agree; a second finds nothing to do.
+			err = p.balancer.Apply(ctx, p.changes)
+			p.changes = nil
+		}
+		if err != nil {
+			r.o.Sink.Emit(event.Event{Kind: event.StepFailed, Run: r.id, Host: a.Host, Step: string(a.Kind), Error: err.Error()})
+			return &HostError{Host: a.Host, Step: a.Summary, Cause: err, State: "no host was touched", Next: "correct it and run it again"}
+		}
+		r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: a.Host, Step: string(a.Kind), Message: a.Summary, Seconds: time.Since(start).Seconds()})
+	}
+	return nil
+}
+
+// dump backs the database up where the inventory says.
+func (r *Runner) dump(ctx context.Context, hosts []fleet.Host, plan *Plan) (database.Backup, error) {
+	h, err := database.PickHost(ctx, hosts, r.c.Database)
+	if err != nil {
+		return database.Backup{}, err
+	}
+	version := r.c.Grafana.Version
+	if plan != nil && plan.Host(h.Name).From.Version != "" {
+		version = plan.Host(h.Name).From.Version
+	}
+	return database.Dump(ctx, h, r.c.Database, database.BackupOptions{Cluster: r.c.Name, Version: version})
+}
+
+// stage does everything harmless on all hosts at once.
+func (r *Runner) stage(ctx context.Context, p *picture, plan *Plan, lock *Lock) error {
+	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: lock, run: r.id}
+	r.phase("stage", "bring what is new beside what runs")
+	defer r.phaseDone("stage", time.Now())
+	return eachHost(p.connected(), func(_ int, h fleet.Host) error {
+		return s.stage(ctx, h, p.desired[h.Name], plan.Host(h.Name).Actions)
+	})
+}
+
+func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
+	ro := &rollout{
+		cluster: r.c, plan: plan, desired: p.desired, hosts: p.fleet(), balancer: p.balancer, sink: r.o.Sink, lock: lock,
+		run: r.id, pause: r.o.Pause, interrupt: r.o.Interrupt, hooks: k,
+		up: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{},
+	}
+	for _, h := range p.hosts {
+		ro.up[h.Name] = h.facts.Service.Running()
+	}
+	ro.migrations = func(ctx context.Context) (int, error) { return r.countMigrations(ctx, p.connected()) }
+	return ro
+}
+
+// countMigrations reads the migration log through the first host that still answers.
+func (r *Runner) countMigrations(ctx context.Context, hosts []fleet.Host) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	var last error = errors.New("no host answers")
+	for _, h := range hosts {
+		db, err := database.Open(ctx, h.Conn, r.c.Database, nil)
+		if err != nil {
+			last = err
+			continue
+		}
+		m, err := db.Migrations(ctx)
+		_ = db.Close()
+		if err == nil {
+			return int(m.Rows + max(m.Unified, 0)), nil
+		}
+		last = err
+	}
+	return 0, last
+}
+
+// roll gives the hosts their turns, finishes what an earlier run left, and proves at
+// the end that the whole cluster is one.
+func (r *Runner) roll(ctx context.Context, ro *rollout, res *Result) error {
+	r.phase("rollout", ro.plan.Policy.Reason)
+	start := time.Now()
+	err := ro.finishOthers(ctx)
+	if err == nil && ro.plan.Policy.Kind != PolicyNone {
+		err = ro.roll(ctx)
+	}
+	maps.Copy(res.Hosts, ro.outcomes)
+	for _, b := range ro.plan.Policy.Batches {
+		for _, h := range b {
+			if _, reached := ro.outcomes[h]; !reached && err != nil {
+				o := res.Hosts[h]
+				o.Outcome = "not reached"
+				res.Hosts[h] = o
+			}
+		}
+	}
+	if err == nil {
+		err = ro.whole(ctx)
+	}
+	r.phaseDone("rollout", start)
+	return err
+}
+
+// prune deletes what retention lists, once everything else has succeeded.
+func (r *Runner) prune(ctx context.Context, p *picture, plan *Plan, lock *Lock) error {
+	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: lock, run: r.id}
+	return eachHost(p.connected(), func(_ int, h fleet.Host) error {
+		for _, a := range plan.Host(h.Name).Actions {
+			if a.Kind != ActionPrune {
+				continue
+			}
+			if err := s.prune(ctx, h, a); err != nil {
+				return &HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "Grafana is deployed and runs", Next: "ghadeploy apply"}
+			}
+		}
+		return nil
+	})
+}

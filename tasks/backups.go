@@ -1,0 +1,106 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// connectAll connects to every host of the cluster.
+func (r *Runner) connectAll(ctx context.Context) ([]fleet.Host, error) {
+	out := make([]fleet.Host, len(r.c.Hosts))
+	return out, eachTarget(r.c.Hosts, func(i int, h *inventory.Host) (err error) {
+		out[i], err = r.connect(ctx, h)
+		return err
+	})
+}
+
+// Backup dumps the database now, as an upgrade does before it changes a version.
+func (r *Runner) Backup(ctx context.Context) (database.Backup, error) {
+	hosts, err := r.connectAll(ctx)
+	if err != nil {
+		return database.Backup{}, err
+	}
+	lock, err := r.lockAll(ctx, hosts)
+	if err != nil {
+		return database.Backup{}, err
+	}
+	defer lock.Release()
+	r.phase("backup", "dump database "+r.c.Database.Name)
+	defer r.phaseDone("backup", time.Now())
+	return r.dump(ctx, hosts, nil)
+}
+
+// Backups lists the dumps of this cluster on all hosts, newest first.
+func (r *Runner) Backups(ctx context.Context) ([]database.Backup, error) {
+	all, err := each(ctx, r, func(ctx context.Context, h fleet.Host) ([]database.Backup, error) {
+		return database.ListBackups(ctx, h, r.c.Database, r.c.Name)
+	})
+	out := slices.Concat(all...)
+	slices.SortFunc(out, func(a, b database.Backup) int { return b.Time.Compare(a.Time) })
+	return out, err
+}
+
+// Restore stops Grafana on all hosts, puts a dump back, and starts them again: one
+// host alone first, then the others. dump is a path on a host, or HOST:PATH.
+func (r *Runner) Restore(ctx context.Context, dump string) error {
+	p, err := r.gather(ctx, want{})
+	if err != nil {
+		return err
+	}
+	plan := r.backPlan(p, map[string]string{}, "restore "+dump)
+	if len(plan.Policy.Batches) == 0 {
+		return &UsageError{"no host has a generation: deploy one first"}
+	}
+	_, err = r.goBack(ctx, p, plan, dump)
+	return err
+}
+
+// findDump gives the host and path of a dump.
+func (r *Runner) findDump(ctx context.Context, hosts []fleet.Host, dump string) (fleet.Host, string, error) {
+	name, path, ok := strings.Cut(dump, ":")
+	if !ok {
+		name, path = "", dump
+	}
+	for _, h := range hosts {
+		if name != "" && h.Name != name {
+			continue
+		}
+		list, err := database.ListBackups(ctx, h, r.c.Database, r.c.Name)
+		if err != nil {
+			return fleet.Host{}, "", err
+		}
+		for _, b := range list {
+			if b.Path == path || strings.HasSuffix(b.Path, "/"+path) {
+				return h, b.Path, nil
+			}
+		}
+		if name != "" {
+			return h, path, nil // a dump of somewhere else, named in full
+		}
+	}
+	return fleet.Host{}, "", &UsageError{fmt.Sprintf("no host has the dump %s; next: ghadeploy backup INVENTORY --list", dump)}
+}
+
+// restoreDump puts a dump back while no Grafana runs.
+func (r *Runner) restoreDump(ctx context.Context, hosts []fleet.Host, dump string) error {
+	h, path, err := r.findDump(ctx, hosts, dump)
+	if err != nil {
+		return err
+	}
+	r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: h.Name, Step: "restore", Message: "restore " + path})
+	start := time.Now()
+	if err := database.Restore(ctx, h, r.c.Database, path); err != nil {
+		r.o.Sink.Emit(event.Event{Kind: event.StepFailed, Run: r.id, Host: h.Name, Step: "restore", Error: err.Error()})
+		return &HostError{Host: h.Name, Step: "restore " + path, Cause: err, State: "Grafana is stopped on all hosts", Next: "correct it and run the same command again, or: ghadeploy start INVENTORY"}
+	}
+	r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: h.Name, Step: "restore", Seconds: time.Since(start).Seconds()})
+	return nil
+}

@@ -1,0 +1,61 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/check"
+)
+
+// Check looks, from every host, at what Grafana there will rely on. It changes nothing.
+func (r *Runner) Check(ctx context.Context) ([]check.Finding, error) {
+	p, err := r.gather(ctx, want{})
+	if err != nil {
+		return nil, err
+	}
+	r.phase("check", "look at what Grafana will rely on")
+	defer r.phaseDone("check", time.Now())
+	return check.Run(ctx, r.checkInput(p))
+}
+
+// checkInput is what the checks need of a picture.
+func (r *Runner) checkInput(p *picture) check.Input {
+	version := p.inputs.Version
+	if version == "" {
+		version = r.c.Grafana.Version
+	}
+	v, _ := grafana.ParseVersion(version) // Desired has read it already
+	in := check.Input{
+		Cluster: r.c, Hosts: p.connected(), Version: v, Skip: r.o.SkipChecks, Sink: r.o.Sink, ReleaseSize: p.release().Unpacked,
+		Render: func(h *inventory.Host) (grafana.Rendered, error) {
+			return grafanaNode(r.c, h, v, p.inputs.IPs, p.release().Defaults).Render()
+		},
+	}
+	for _, h := range p.hosts {
+		in.Unit = string(p.desired[h.Name].Generation.file(unitFile).Content)
+		break
+	}
+	if p.balancer != nil {
+		in.Balancer = func(ctx context.Context) []check.Finding { return r.checkBalancer(ctx, p) }
+	}
+	return in
+}
+
+// checkBalancer finds hosts that a load balancer does not have.
+func (r *Runner) checkBalancer(ctx context.Context, p *picture) (out []check.Finding) {
+	states, err := p.balancer.State(ctx)
+	if err != nil {
+		return []check.Finding{{Severity: check.Fail, Host: "load balancer", What: err.Error(), Why: "a host that cannot be drained cannot be restarted without failed requests", Fix: "bring it back, or correct load_balancer in the inventory"}}
+	}
+	for _, h := range r.c.Hosts {
+		if s := states[h.Name]; s.Status == balancer.Unknown && len(p.changes) == 0 {
+			out = append(out, check.Finding{Severity: check.Warning, Host: h.Name, What: fmt.Sprintf("%s does not have this host", p.balancer.Describe()),
+				Why: "it gets no requests and cannot be drained", Fix: "add it to the backend, or let ghadeploy write it: load_balancer.manage: true"})
+		}
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+package tasks
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+)
+
+// HostState is what one host shall be.
+type HostState struct {
+	Host       string
+	Release    Release
+	Generation *Generation
+	// Warnings are what rendering found questionable.
+	Warnings []string
+}
+
+// Inputs are what Desired needs from outside the inventory, read beforehand so
+// that it stays pure.
+type Inputs struct {
+	// Version replaces the inventory's (an upgrade); empty: the inventory's.
+	Version string
+	// Releases by architecture, and the architecture of each host.
+	Releases map[string]Release
+	Arch     map[string]string
+	// IPs are the resolved addresses of all hosts.
+	IPs map[string]string
+	// Systemd is each host's version; 0 when unknown.
+	Systemd map[string]int
+	// Files are the contents of the local files that the inventory names.
+	Files map[string][]byte
+	// Provisioning is the tree of grafana.provisioning: slash path to content.
+	Provisioning map[string][]byte
+	Plugins      []PluginRef
+}
+
+// Desired says what one host shall be. The same inventory and inputs give the
+// same generation, byte for byte, wherever it is called.
+func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, error) {
+	version := in.Version
+	if version == "" {
+		version = c.Grafana.Version
+	}
+	v, err := grafana.ParseVersion(version)
+	if err != nil {
+		return nil, &UsageError{err.Error()}
+	}
+	rel, ok := in.Releases[in.Arch[h.Name]]
+	if !ok {
+		return nil, &UsageError{fmt.Sprintf("%s: no release for the architecture %q", h.Name, in.Arch[h.Name])}
+	}
+	node := grafanaNode(c, h, v, in.IPs, rel.Defaults)
+	rendered, err := node.Render()
+	if err != nil {
+		return nil, &UsageError{fmt.Sprintf("%s: grafana.ini: %v", h.Name, err)}
+	}
+	s := &HostState{Host: h.Name, Release: rel, Warnings: rendered.Warnings}
+	if len(rel.Defaults) > 0 {
+		warnings, errs := grafana.CheckKeys(node.Extra, rel.Defaults, v)
+		s.Warnings = append(s.Warnings, warnings...)
+		if len(errs) > 0 {
+			return nil, &UsageError{fmt.Sprintf("%s: grafana.ini: %v", h.Name, joinErrors(errs))}
+		}
+	}
+	g := &Generation{Version: version, Release: rel.Name(), Plugins: slices.Clone(in.Plugins)}
+	mask := newMasker(secretsOf(c))
+	g.add(GenerationFile{Path: iniFile, Mode: 0o640, Content: rendered.INI, Shown: rendered.Shown})
+	for _, name := range slices.Sorted(maps.Keys(rendered.Secrets)) {
+		g.add(GenerationFile{Path: path.Join(secretsDir, name), Mode: 0o640, Content: rendered.Secrets[name]})
+	}
+	if err := g.addLocal(c, in, mask); err != nil {
+		return nil, err
+	}
+	env, err := environment(h.Env, false)
+	if err != nil {
+		return nil, &UsageError{fmt.Sprintf("%s: env: %v", h.Name, err)}
+	}
+	shown, err := environment(h.Env, true)
+	if err != nil {
+		return nil, err
+	}
+	g.add(GenerationFile{Path: envFile, Mode: 0o640, Content: env, Shown: shown})
+	unit, err := unitOf(c, h, rel, v, in.Systemd[h.Name])
+	if err != nil {
+		return nil, &UsageError{fmt.Sprintf("%s: unit: %v", h.Name, err)}
+	}
+	g.add(GenerationFile{Path: unitFile, Mode: 0o644, Content: unit, Shown: unit})
+	s.Generation = g
+	return s, g.seal()
+}
+
+func (g *Generation) add(f GenerationFile) { g.Files = append(g.Files, f) }
+
+// addLocal takes in the files of the operator's machine.
+func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, mask masker) error {
+	for _, l := range localFiles(c) {
+		b, ok := in.Files[l.source]
+		if !ok {
+			return &UsageError{fmt.Sprintf("%s was not read", l.source)}
+		}
+		f := GenerationFile{Path: l.path, Mode: 0o640, Content: b, Owned: l.owned}
+		if l.owned {
+			f.Mode = 0o600
+		}
+		if !l.secret {
+			f.Shown = mask.text(b)
+		}
+		g.add(f)
+	}
+	for _, p := range slices.Sorted(maps.Keys(in.Provisioning)) {
+		b := in.Provisioning[p]
+		g.add(GenerationFile{Path: path.Join(provisioning, p), Mode: 0o640, Content: b, Shown: mask.text(b)})
+	}
+	return nil
+}
+
+// environment renders what systemd hands to the process; with show, secrets masked.
+func environment(env map[string]inventory.Value, show bool) ([]byte, error) {
+	plain := map[string]string{}
+	for name, v := range env {
+		plain[name] = v.Reveal()
+		if show && v.IsSecret() {
+			plain[name] = masked(v.Reveal())
+		}
+	}
+	return grafana.RenderEnvironment(plain)
+}
+
+// ReadLocal reads the local files that a generation is made of: certificates,
+// ldap.toml, provisioning. Plugins are opened, checked and streamed later.
+func ReadLocal(c *inventory.Cluster) (files, tree map[string][]byte, err error) {
+	files = map[string][]byte{}
+	for _, l := range localFiles(c) {
+		if files[l.source], err = os.ReadFile(l.source); err != nil {
+			return nil, nil, &UsageError{err.Error()}
+		}
+	}
+	tree, err = readTree(c.Grafana.Provisioning)
+	return files, tree, err
+}
+
+// maxTree is the largest provisioning tree, in bytes: beyond it somebody named
+// the wrong folder.
+const maxTree = 256 << 20
+
+func readTree(dir string) (map[string][]byte, error) {
+	tree := map[string][]byte{}
+	if dir == "" {
+		return tree, nil
+	}
+	var size int64
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil || strings.HasPrefix(filepath.Base(p), ".") {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		if size += int64(len(b)); size > maxTree {
+			return fmt.Errorf("%s is larger than %d MB: is it the right folder?", dir, maxTree>>20)
+		}
+		tree[filepath.ToSlash(rel)] = b
+		return nil
+	})
+	if err != nil {
+		return nil, &UsageError{fmt.Sprintf("grafana.provisioning: %v", err)}
+	}
+	return tree, nil
+}
+
+func joinErrors(errs []error) string {
+	out := make([]string, len(errs))
+	for i, e := range errs {
+		out[i] = e.Error()
+	}
+	return strings.Join(out, "; ")
+}

@@ -1,0 +1,75 @@
+package tasks
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// textScript prints files as they are: length and path, then the text.
+const textScript = `
+cd "$1/current/" || exit 0
+shift
+for p; do [ -f "$p" ] && printf '%s\t%s\n' "$(wc -c <"$p" | tr -d ' ')" "$p" && cat "$p"; done
+true
+`
+
+// Drift lists what on the hosts is not what the inventory would deploy there under the
+// generation that is current: files that somebody changed, added or deleted by hand.
+func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
+	p, err := r.gather(ctx, want{})
+	if err != nil {
+		return nil, err
+	}
+	selected := r.selected()
+	out := make([][]Drift, len(p.hosts))
+	err = eachHost(p.connected(), func(i int, h fleet.Host) error {
+		if !selected[h.Name] {
+			return nil
+		}
+		var err error
+		out[i], err = r.hostDrift(ctx, h, p.hosts[i].facts, p.desired[h.Name].Generation)
+		return err
+	})
+	return slices.Concat(out...), err
+}
+
+func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Generation) (out []Drift, err error) {
+	mask := newMasker(secretsOf(r.c))
+	if f.Current != "" && f.Current != g.ID {
+		out = append(out, Drift{Host: h.Name, Path: "generation", What: "changed", Unified: "current is " + f.Current + ", the inventory makes " + g.ID + ": see ghadeploy plan\n"})
+	}
+	var changed []string
+	for _, path := range driftOf(f, g) {
+		d := Drift{Host: h.Name, Path: path, What: "changed"}
+		if g.file(path) == nil {
+			d.What = "unexpected"
+		} else if _, there := f.Files[path]; !there {
+			d.What = "missing"
+		} else {
+			changed = append(changed, path)
+		}
+		out = append(out, d)
+	}
+	if u := g.file(unitFile); f.Current == g.ID && f.Unit.SHA256 != u.SHA256 {
+		out = append(out, Drift{Host: h.Name, Path: "/etc/systemd/system/" + r.c.Paths.Service + ".service", What: "changed"})
+	}
+	if len(changed) == 0 {
+		return out, nil
+	}
+	res, err := h.Run(ctx, remote.Command{Step: "read the changed files", Script: textScript, Args: append([]string{r.c.Paths.Root}, changed...), Become: true})
+	if err != nil {
+		return out, err
+	}
+	texts, err := splitTexts(h.Name, res.Stdout)
+	for i, d := range out {
+		w := g.file(d.Path)
+		if have, ok := texts[d.Path]; ok && w != nil && w.Shown != nil && !strings.HasPrefix(d.Path, secretsDir) {
+			out[i].Unified = unified(d.Path, w.Shown, mask.text(have))
+		}
+	}
+	return out, err
+}

@@ -1,0 +1,71 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+)
+
+const (
+	// gatePoll is how often a gate looks. Grafana tells nobody when it is ready,
+	// so it has to be asked.
+	gatePoll = 150 * time.Millisecond
+	// gateTell is how often a waiting gate says what it sees.
+	gateTell = 900 * time.Millisecond
+)
+
+// gate is one condition that must hold before a turn goes on.
+type gate struct {
+	name string
+	// passes is how many looks in a row must find it open.
+	passes  int
+	timeout time.Duration
+	// look tells whether the gate is open, and in words what it saw. A fatal
+	// error ends the wait at once.
+	look func(ctx context.Context) (open bool, saw string, fatal error)
+}
+
+// wait looks until the gate is open. The error is a *[GateError], a fatal one of
+// look, or ctx's.
+func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
+	start, told := time.Now(), time.Time{}
+	sink.Emit(event.Event{Kind: event.StepStarted, Host: host, Step: "gate:" + g.name})
+	deadline := time.NewTimer(g.timeout)
+	defer deadline.Stop()
+	poll := time.NewTicker(gatePoll)
+	defer poll.Stop()
+	saw := "nothing yet"
+	for streak := 0; ; {
+		open, now, err := g.look(ctx)
+		if err != nil {
+			sink.Emit(event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: err.Error(), Seconds: time.Since(start).Seconds()})
+			return err
+		}
+		if now != saw {
+			saw, told = now, time.Time{}
+		}
+		if open {
+			streak++
+		} else {
+			streak = 0
+		}
+		if streak >= max(g.passes, 1) {
+			sink.Emit(event.Event{Kind: event.StepDone, Host: host, Step: "gate:" + g.name, Message: saw, Seconds: time.Since(start).Seconds()})
+			return nil
+		}
+		if time.Since(told) > gateTell {
+			told = time.Now()
+			sink.Emit(event.Event{Kind: event.StepProgress, Host: host, Step: "gate:" + g.name, Message: saw, Seconds: time.Since(start).Seconds()})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			e := &GateError{Host: host, Gate: g.name, Saw: saw, After: g.timeout}
+			sink.Emit(event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: saw, Seconds: time.Since(start).Seconds()})
+			return e
+		case <-poll.C:
+		}
+	}
+}

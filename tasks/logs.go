@@ -1,0 +1,128 @@
+package tasks
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// LogOptions say which lines of the hosts' journals are wanted.
+type LogOptions struct {
+	Follow bool
+	Since  string // as journalctl reads it: "-1h", "2026-11-24 12:00"
+	Lines  int    // of each host; 0: 50
+	Grep   *regexp.Regexp
+}
+
+// mergeWindow is how long a line waits for earlier ones of slower hosts while following.
+const mergeWindow = 300 * time.Millisecond
+
+// Logs gives the lines of the selected hosts' Grafana, merged by time.
+func (r *Runner) Logs(ctx context.Context, o LogOptions, give func(LogLine)) error {
+	lines := make(chan LogLine, 1024)
+	merged := make(chan struct{})
+	go func() {
+		defer close(merged)
+		merge(lines, o.Follow, give)
+	}()
+	_, err := each(ctx, r, func(ctx context.Context, h fleet.Host) (struct{}, error) {
+		return struct{}{}, r.follow(ctx, h, o, lines)
+	})
+	close(lines)
+	<-merged
+	if o.Follow && ctx.Err() != nil {
+		return nil // the operator has seen enough
+	}
+	return err
+}
+
+func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out chan<- LogLine) error {
+	n := o.Lines
+	if n == 0 {
+		n = 50
+	}
+	args := []string{"journalctl", "-u", r.c.Paths.Service + ".service", "--no-pager", "-o", "short-iso-precise", "-n", itoa(n)}
+	if o.Since != "" {
+		args = append(args, "--since", o.Since)
+	}
+	timeout := time.Minute
+	if o.Follow {
+		args, timeout = append(args, "-f"), -1
+	}
+	rd, wr := io.Pipe()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s := bufio.NewScanner(rd)
+		s.Buffer(make([]byte, 64<<10), 1<<20)
+		for s.Scan() {
+			if l, ok := parseLogLine(h.Name, s.Text()); ok && (o.Grep == nil || o.Grep.MatchString(l.Text)) {
+				out <- l
+			}
+		}
+		_, _ = io.Copy(io.Discard, rd)
+	})
+	_, err := h.Run(ctx, remote.Command{Step: "read the journal", Args: args, Become: true, Stdout: wr, Timeout: timeout})
+	_ = wr.Close()
+	wg.Wait()
+	return err
+}
+
+var logLevel = regexp.MustCompile(`\b(?:level|lvl)=(\w+)|"level":"(\w+)"`)
+
+// parseLogLine takes journalctl's short-iso-precise apart: time, host, unit[pid]: text.
+func parseLogLine(host, line string) (LogLine, bool) {
+	at, rest, ok := strings.Cut(line, " ")
+	if !ok {
+		return LogLine{}, false
+	}
+	t, err := time.Parse("2006-01-02T15:04:05.999999-0700", at)
+	if err != nil {
+		if t, err = time.Parse(time.RFC3339Nano, at); err != nil {
+			return LogLine{}, false // "-- Boot ... --", "-- No entries --"
+		}
+	}
+	_, rest, _ = strings.Cut(rest, " ")
+	_, text, _ := strings.Cut(rest, ": ")
+	l := LogLine{Host: host, Time: t, Text: text}
+	if m := logLevel.FindStringSubmatch(text); m != nil {
+		l.Level = strings.ToLower(m[1] + m[2])
+	}
+	return l, true
+}
+
+// merge gives lines by time. Without following all are there before the first is
+// given; while following each waits a moment for earlier ones of other hosts.
+func merge(lines <-chan LogLine, follow bool, give func(LogLine)) {
+	var held []LogLine
+	flush := func(until time.Time) {
+		sortLines(held)
+		i := 0
+		for ; i < len(held) && (until.IsZero() || held[i].Time.Before(until)); i++ {
+			give(held[i])
+		}
+		held = held[i:]
+	}
+	tick := time.NewTicker(mergeWindow)
+	defer tick.Stop()
+	for {
+		select {
+		case l, ok := <-lines:
+			if !ok {
+				flush(time.Time{})
+				return
+			}
+			held = append(held, l)
+		case <-tick.C:
+			if follow {
+				flush(time.Now().Add(-mergeWindow))
+			}
+		}
+	}
+}

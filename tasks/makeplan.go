@@ -1,0 +1,307 @@
+package tasks
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+)
+
+// planInput is everything a plan follows from. Two equal inputs give two equal plans.
+type planInput struct {
+	cluster  *inventory.Cluster
+	command  string
+	selected map[string]bool // by --limit
+	desired  map[string]*HostState
+	facts    map[string]*Facts
+	old      map[string]map[string][]byte // shown texts of each host's current files
+	// balancer is the state of each host as the load balancer sees it.
+	balancer map[string]string
+	// before are the actions of the whole cluster, found by reading the
+	// database and the balancers.
+	before []Action
+	// forceRestart wants a restart of every selected host, with this reason.
+	forceRestart   string
+	allowDowngrade bool
+	noBackup       bool
+}
+
+// makePlan says what has to be done. It is pure.
+func makePlan(in planInput) (*Plan, error) {
+	p := &Plan{Schema: 1, Cluster: in.cluster.Name, Command: in.command, Before: in.before}
+	for _, h := range in.cluster.Hosts {
+		hp := planHost(in, h)
+		if !in.selected[h.Name] {
+			hp.Skipped, hp.Stale, hp.Restart = true, len(hp.Actions) > 0, false
+			hp.Actions, hp.Reasons = nil, nil
+			if hp.Stale {
+				p.Warnings = append(p.Warnings, fmt.Sprintf("%s is left as it is by --limit, though it would change: the hosts differ until it is applied too", h.Name))
+			}
+		}
+		for _, w := range in.desired[h.Name].Warnings {
+			if !slices.Contains(p.Warnings, w) {
+				p.Warnings = append(p.Warnings, w)
+			}
+		}
+		p.Hosts = append(p.Hosts, hp)
+	}
+	if err := p.setPolicy(in); err != nil {
+		return nil, err
+	}
+	return p, p.seal()
+}
+
+// seal gives the plan the hash that a saved plan is compared by.
+func (p *Plan) seal() error {
+	c := *p
+	c.Hash, c.Estimate = "", 0
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(b)
+	p.Hash = hex.EncodeToString(sum[:])[:16]
+	return nil
+}
+
+// planHost says what has to be done on one host, whether selected or not.
+func planHost(in planInput, h *inventory.Host) HostPlan {
+	f, want := in.facts[h.Name], in.desired[h.Name]
+	g := want.Generation
+	hp := HostPlan{Host: h.Name, To: Deployed{Version: g.Version, Release: g.Release, Generation: g.ID}, From: runs(f)}
+	add := func(a Action) { a.Host = h.Name; hp.Actions = append(hp.Actions, a) }
+
+	if !f.User || !f.StateFolder || len(f.Releases) == 0 {
+		add(Action{Kind: ActionPrepare, Reason: "first deploy to this host",
+			Summary: fmt.Sprintf("create user %s, %s, %s and %s", in.cluster.Paths.User, in.cluster.Paths.Root, in.cluster.Paths.Data, in.cluster.Paths.Logs)})
+	}
+	if !f.Releases[g.Release] {
+		add(releaseAction(want.Release))
+	}
+	drift := driftOf(f, g)
+	if _, there := f.Generations[g.ID]; !there || len(drift) > 0 {
+		add(generationAction(in, h.Name, f, g, drift))
+	}
+	if target := path.Join(in.cluster.Paths.Root, "current", etcDir); f.Etc.Target != target {
+		add(Action{Kind: ActionLink, Summary: fmt.Sprintf("link %s -> %s", in.cluster.Paths.Etc, target), Reason: f.Etc.Kind})
+	}
+	hp.Reasons = restartReasons(in, h.Name, f, g, drift)
+	hp.Restart = len(hp.Reasons) > 0
+	switch {
+	case hp.Restart:
+		add(turnAction(in, f, g, hp.Reasons))
+	case f.Service.Generation == g.ID && !slices.Contains(f.Good, g.ID):
+		add(Action{Kind: ActionUndrain, Summary: "run the gates, put the host back into the load balancer", Reason: "an earlier run ended before its gates"})
+	case in.balancer[h.Name] == "drain" && f.Drained == "":
+		add(Action{Kind: ActionUndrain, Summary: "put the host back into the load balancer", Reason: "an earlier run left it drained"})
+	}
+	if paths := prunable(in.cluster, f, g); len(paths) > 0 {
+		add(Action{Kind: ActionPrune, Summary: fmt.Sprintf("delete %s", strings.Join(paths, ", ")), Reason: fmt.Sprintf("keep_releases: %d", in.cluster.KeepReleases), Paths: paths})
+	}
+	return hp
+}
+
+// runs is what a host runs at the moment; where nothing runs, what is current.
+func runs(f *Facts) Deployed {
+	id := f.Service.Generation
+	if id == "" {
+		id = f.Current
+	}
+	rel := f.Generations[id]
+	return Deployed{Generation: id, Release: rel, Version: versionOf(rel)}
+}
+
+// versionOf takes the version from the name of a release folder, which ends in
+// "-" and twelve digits of a checksum.
+func versionOf(release string) string {
+	i := strings.LastIndexByte(release, '-')
+	if i < 0 {
+		return ""
+	}
+	return release[:i]
+}
+
+func releaseAction(r Release) Action {
+	a := Action{Kind: ActionRelease, Reason: "not on the host", Bytes: r.Size}
+	if r.URL != "" {
+		a.Summary = fmt.Sprintf("download release %s from %s and unpack it", r.Name(), redactURL(r.URL))
+	} else {
+		a.Summary = fmt.Sprintf("upload and unpack release %s (%s)", r.Name(), megabytes(r.Size))
+	}
+	return a
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// driftOf lists the files of the wanted generation that are on the host under its
+// id but not with its content, and files that nobody deployed there.
+func driftOf(f *Facts, g *Generation) (out []string) {
+	if f.Current != g.ID {
+		return nil
+	}
+	for _, w := range g.Files {
+		if f.Files[w.Path] != w.SHA256 {
+			out = append(out, w.Path)
+		}
+	}
+	for p := range f.Files {
+		if p != "manifest.json" && g.file(p) == nil {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func generationAction(in planInput, host string, f *Facts, g *Generation, drift []string) Action {
+	a := Action{Kind: ActionGeneration, Summary: "write generation " + g.ID, Diffs: diffFiles(f, g, in.old[host])}
+	switch {
+	case len(drift) > 0:
+		a.Reason = "changed on the host: " + strings.Join(drift, ", ")
+		a.Summary = "write generation " + g.ID + " again (what is there goes to " + path.Join(in.cluster.Paths.State, "changed") + ")"
+	case f.Current == "":
+		a.Reason = "first deploy to this host"
+	default:
+		a.Reason = changes(a.Diffs)
+	}
+	return a
+}
+
+// changes sums a list of diffs up: "grafana.ini, 2 provisioning files".
+func changes(diffs []FileDiff) string {
+	var names []string
+	tree := 0
+	for _, d := range diffs {
+		switch {
+		case strings.HasPrefix(d.Path, provisioning+"/"):
+			tree++
+		case d.Path == unitFile:
+			names = append(names, "unit")
+		default:
+			names = append(names, strings.TrimPrefix(d.Path, etcDir+"/"))
+		}
+	}
+	if tree > 0 {
+		names = append(names, fmt.Sprintf("%d provisioning files", tree))
+	}
+	if len(names) == 0 {
+		return "content changed"
+	}
+	return strings.Join(names, ", ") + " changed"
+}
+
+// restartReasons says why Grafana on a host has to be started anew. It goes by
+// what the process was started from, not by what a link or a file says.
+func restartReasons(in planInput, host string, f *Facts, g *Generation, drift []string) (why []string) {
+	s := f.Service
+	switch {
+	case !s.Running():
+		why = append(why, "not running")
+	case s.Generation == "":
+		why = append(why, "the running process was not started from a generation")
+	case s.Generation != g.ID:
+		from, to := versionOf(f.Generations[s.Generation]), g.Version
+		switch {
+		case from != to:
+			why = append(why, fmt.Sprintf("version %s -> %s", from, to))
+		case f.Generations[s.Generation] != g.Release:
+			why = append(why, "release rebuilt: "+f.Generations[s.Generation]+" -> "+g.Release)
+		case f.Current == g.ID:
+			why = append(why, "still runs generation "+s.Generation)
+		default:
+			why = append(why, changes(diffFiles(f, g, nil)))
+		}
+	case len(drift) > 0:
+		why = append(why, strings.Join(drift, ", ")+" changed on the host")
+	}
+	if s.Running() && s.Generation == g.ID && f.Current != g.ID {
+		why = append(why, "the link names another generation than what runs")
+	}
+	if u := g.file(unitFile); f.Unit.SHA256 != u.SHA256 && f.Current == g.ID && s.Running() {
+		why = append(why, "the unit file was changed on the host")
+	} else if s.NeedReload && f.Current == g.ID {
+		why = append(why, "systemd has not read the unit file")
+	}
+	if in.forceRestart != "" && len(why) == 0 {
+		why = append(why, in.forceRestart)
+	}
+	return why
+}
+
+func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {
+	a := Action{Kind: ActionTurn, Reason: strings.Join(why, "; "), Disrupts: f.Service.Running()}
+	lb := in.cluster.LoadBalancer.Type != "none" && len(in.cluster.Hosts) > 1
+	if a.Disrupts {
+		a.Summary = "restart Grafana " + g.Version
+		if lb {
+			a.Steps = append(a.Steps, fmt.Sprintf("drain (at most %s)", in.cluster.Rollout.Drain))
+		}
+		a.Steps = append(a.Steps, "stop")
+	} else {
+		a.Summary = "start Grafana " + g.Version
+	}
+	if f.Current != g.ID {
+		flip := "flip to " + g.ID
+		if f.Current != "" {
+			flip = fmt.Sprintf("flip %s -> %s", f.Current, g.ID)
+		}
+		a.Steps = append(a.Steps, flip)
+	}
+	a.Steps = append(a.Steps, "start")
+	for _, name := range gateNames(in.cluster) {
+		a.Steps = append(a.Steps, "gate "+name)
+	}
+	if lb {
+		a.Steps = append(a.Steps, "undrain", "gate balancer")
+	}
+	return a
+}
+
+// prunable lists what retention deletes once the wanted generation runs: never
+// what is wanted, nor the last keep_releases whose gates passed.
+func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
+	good := append(slices.DeleteFunc(slices.Clone(f.Good), func(id string) bool { return id == g.ID }), g.ID)
+	good = slices.DeleteFunc(good, func(id string) bool { _, there := f.Generations[id]; return !there && id != g.ID })
+	keep := map[string]bool{g.ID: true}
+	releases := map[string]bool{g.Release: true}
+	for _, id := range good[max(len(good)-max(c.KeepReleases, 1), 0):] {
+		keep[id] = true
+	}
+	for id, rel := range f.Generations {
+		if keep[id] {
+			releases[rel] = true
+		} else {
+			paths = append(paths, path.Join("generations", id))
+		}
+	}
+	for rel := range f.Releases {
+		if !releases[rel] {
+			paths = append(paths, path.Join("releases", rel))
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// versionsRunning are the lowest and highest versions that run at the moment.
+func (p *Plan) versionsRunning(in planInput) (lowest grafana.Version, any bool) {
+	for _, hp := range p.Hosts {
+		if !in.facts[hp.Host].Service.Running() && in.facts[hp.Host].Current == "" {
+			continue
+		}
+		v, err := grafana.ParseVersion(hp.From.Version)
+		if err != nil {
+			continue
+		}
+		if !any || v.Compare(lowest) < 0 {
+			lowest, any = v, true
+		}
+	}
+	return lowest, any
+}

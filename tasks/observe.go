@@ -1,0 +1,37 @@
+package tasks
+
+import (
+	"context"
+	_ "embed" // observe.sh
+	"fmt"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+//go:embed observe.sh
+var observeScript string
+
+// observeTimeout is long for a script of some milliseconds, since a host that
+// is short of memory is just the one that must be understood.
+const observeTimeout = 30 * time.Second
+
+// Observe reads one host in one round trip and changes nothing there.
+func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) (*Facts, error) {
+	res, err := c.Run(ctx, remote.Command{
+		Step:   "observe",
+		Script: observeScript,
+		Args:   []string{p.Root, p.Etc, p.State, p.Service, p.User},
+		Become: true, Timeout: observeTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseFacts(string(res.Stdout), p.Root)
+	if err != nil {
+		return nil, &HostError{Host: host, Step: "observe", Cause: fmt.Errorf("%w: %s", err, res.Stderr), Next: "ssh to the host and look at its shell"}
+	}
+	return f, nil
+}

@@ -1,0 +1,158 @@
+package tasks
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+)
+
+// setPolicy decides how the restarts of a plan are carried out: in which order,
+// how many at once, and whether old and new may serve side by side.
+func (p *Plan) setPolicy(in planInput) error {
+	c := in.cluster
+	order := turnOrder(p, in)
+	p.Policy = Policy{
+		Kind: PolicyNone, Reason: "nothing is restarted", Gates: gateNames(c), Settle: settleText(c), OnFailure: c.Rollout.OnFailure,
+		Canary: c.Rollout.Canary, Bake: c.Rollout.Bake, PauseAfter: c.Rollout.PauseAfter,
+	}
+	if len(order) == 0 {
+		return nil
+	}
+	limit, err := unavailableCap(c.Rollout.MaxUnavailable, len(c.Hosts))
+	if err != nil {
+		return &UsageError{err.Error()}
+	}
+	p.Policy.MaxUnavailable = limit
+	p.Policy.Kind, p.Policy.Reason = PolicyRolling, "the other hosts keep serving"
+	from, deployed := p.versionsRunning(in)
+	to, err := grafana.ParseVersion(p.target(order[0]))
+	if err != nil {
+		return &UsageError{err.Error()}
+	}
+	switch {
+	case !deployed:
+		p.Policy.Kind, p.Policy.Migrates = PolicyFirst, true
+		p.Policy.Reason = "nothing runs yet: one host alone until the database is migrated, then the others one by one"
+		limit = 1
+	case from.Compare(to) != 0:
+		if err := p.changeVersion(in, from, to); err != nil {
+			return err
+		}
+	}
+	return p.setBatches(in, order, limit)
+}
+
+func (p *Plan) target(host string) string { return p.Host(host).To.Version }
+
+// changeVersion applies what is known of the versions between.
+func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
+	up := grafana.UpgradePolicy(from, to)
+	if up.Direction == grafana.Downgrade && !in.allowDowngrade {
+		return &UsageError{fmt.Sprintf("%s -> %s is a downgrade: Grafana does not read a newer schema; restore a dump first and add --allow-downgrade, or use ghadeploy rollback", from, to)}
+	}
+	p.Policy.Migrates = true
+	p.Policy.Reason = up.Reason
+	if up.Kind == grafana.OneFirst && len(in.cluster.Hosts) > 1 {
+		p.Policy.Kind = PolicyOneFirst
+	}
+	b := in.cluster.Database.Backup
+	p.Policy.Backup = !in.noBackup && (up.Dump || b.On != "" || b.Command != "")
+	if p.Policy.Backup {
+		where := b.On
+		if where == "" {
+			where = in.cluster.Hosts[0].Name
+		}
+		p.Before = append(p.Before, Action{Kind: ActionBackup, Host: where, Summary: fmt.Sprintf("dump database %s", in.cluster.Database.Name), Reason: fmt.Sprintf("version %s -> %s", from, to)})
+	} else if up.Dump {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s -> %s without a dump of the database: there is no way back", from, to))
+	}
+	return nil
+}
+
+// setBatches cuts the order into batches. Whoever migrates goes alone.
+func (p *Plan) setBatches(in planInput, order []string, limit int) error {
+	r := in.cluster.Rollout
+	var alone [][]string
+	if p.Policy.Kind == PolicyOneFirst {
+		p.Policy.Batches = [][]string{order[:1]}
+		if len(order) > 1 {
+			p.Policy.Batches = append(p.Policy.Batches, order[1:])
+		}
+		p.Policy.MaxUnavailable = len(in.cluster.Hosts)
+		return nil
+	}
+	if p.Policy.Migrates || r.Canary {
+		alone, order = [][]string{order[:1:1]}, order[1:]
+	}
+	var rest [][]string
+	if r.BatchLabel != "" {
+		rest = batchesByLabel(order, func(h string) string { return in.cluster.Host(h).Labels[r.BatchLabel] }, limit)
+	} else {
+		var err error
+		if rest, err = batches(order, r.Batch, limit, len(in.cluster.Hosts)); err != nil {
+			return &UsageError{err.Error()}
+		}
+	}
+	p.Policy.Batches = append(alone, rest...)
+	return nil
+}
+
+// turnOrder sorts the hosts that restart: first those that serve nobody, and last
+// the one that matters most, which is the alerting cluster's position 0, the node
+// that notifies. With gossip that is the one that runs longest (peer names sort by
+// start time); with Redis it is the lowest peer name.
+func turnOrder(p *Plan, in planInput) []string {
+	var order []string
+	for _, hp := range p.Hosts {
+		if hp.Restart {
+			order = append(order, hp.Host)
+		}
+	}
+	if in.cluster.Alerting.HA == string(grafana.OnRedis) && !nothingRuns(in) {
+		slices.Reverse(order)
+	}
+	sort.SliceStable(order, func(i, j int) bool {
+		a, b := in.facts[order[i]].Service, in.facts[order[j]].Service
+		if a.Running() != b.Running() {
+			return !a.Running()
+		}
+		if in.cluster.Alerting.HA != string(grafana.Gossip) || !a.Running() {
+			return false
+		}
+		return a.Age < b.Age
+	})
+	return order
+}
+
+func nothingRuns(in planInput) bool {
+	for _, f := range in.facts {
+		if f.Service.Running() {
+			return false
+		}
+	}
+	return true
+}
+
+func settleText(c *inventory.Cluster) string {
+	if len(c.Hosts) < 2 {
+		return "none: there is one host"
+	}
+	if !c.Rollout.SettleAuto {
+		return c.Rollout.Settle.String()
+	}
+	switch c.Alerting.HA {
+	case string(grafana.Gossip):
+		return "until the host logs that gossip has settled, at most " + settleMax.String()
+	case string(grafana.OnRedis):
+		return "until positions are distinct on all hosts"
+	}
+	return "none: alerting is not clustered"
+}
+
+// settleMax is when Grafana itself goes on without a settled gossip
+// (10.3.1: pkg/services/ngalert/notifier/multiorg_alertmanager.go).
+const settleMax = 30 * time.Second

@@ -1,0 +1,253 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// Rollback takes the selected hosts back to an earlier generation, through the same
+// turns and gates as any change: to the previous one whose gates passed, or to the
+// one named by an id or a version. When migrations ran since, old code would run on
+// a newer schema; then a dump has to be put back too.
+func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result, error) {
+	p, err := r.gatherFacts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := rollbackTargets(p, r.selected(), to)
+	if err != nil {
+		return nil, err
+	}
+	plan := r.backPlan(p, targets, "rollback")
+	if len(plan.Policy.Batches) == 0 {
+		return &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}}, nil
+	}
+	if withDatabase == "" {
+		if err := r.migratedSince(ctx, p, targets); err != nil {
+			return nil, err
+		}
+	}
+	return r.goBack(ctx, p, plan, withDatabase)
+}
+
+// gatherFacts reads the hosts and the balancers, and no artifact: what is rolled back
+// to is on the hosts already.
+func (r *Runner) gatherFacts(ctx context.Context) (*picture, error) {
+	p := &picture{desired: map[string]*HostState{}}
+	var err error
+	if p.hosts, err = r.observeAll(ctx); err != nil {
+		return nil, err
+	}
+	if p.balancer, err = r.openBalancer(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// rollbackTargets finds each selected host's generation to go back to. Ids differ from
+// host to host, since their configurations do; so where a host does not have the id
+// that was asked for, it goes back as many generations as the host that has it.
+func rollbackTargets(p *picture, selected map[string]bool, to string) (map[string]string, error) {
+	steps := 0
+	if to != "" {
+		for _, h := range p.hosts {
+			if i := indexBack(h.facts, to); i > 0 {
+				steps = i
+			}
+		}
+	}
+	out := map[string]string{}
+	for _, h := range p.hosts {
+		if !selected[h.Name] {
+			continue
+		}
+		id := ""
+		switch {
+		case to == "":
+			id = previousGood(h.facts)
+		default:
+			id = findGeneration(h.facts, to, steps)
+		}
+		if id == "" {
+			what := "an earlier generation whose gates passed"
+			if to != "" {
+				what = "generation or version " + to
+			}
+			return nil, &UsageError{fmt.Sprintf("%s does not have %s; next: ghadeploy releases INVENTORY", h.Name, what)}
+		}
+		out[h.Name] = id
+	}
+	return out, nil
+}
+
+// others are the good generations besides the current one, newest first.
+func others(f *Facts) (out []string) {
+	for _, id := range slices.Backward(f.Good) {
+		if _, there := f.Generations[id]; there && id != f.Current {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// indexBack is how many generations back an id lies, from 1; 0 when it is not there.
+func indexBack(f *Facts, id string) int {
+	return slices.IndexFunc(others(f), func(g string) bool { return strings.HasPrefix(g, id) }) + 1
+}
+
+func findGeneration(f *Facts, to string, steps int) string {
+	if i := indexBack(f, to); i > 0 {
+		return others(f)[i-1]
+	}
+	for _, id := range others(f) {
+		if versionOf(f.Generations[id]) == to {
+			return id
+		}
+	}
+	if steps > 0 && steps <= len(others(f)) {
+		return others(f)[steps-1]
+	}
+	return ""
+}
+
+// backPlan is a plan whose turns flip to generations that are on the hosts. A host
+// without a target is restarted on what is current.
+func (r *Runner) backPlan(p *picture, targets map[string]string, reason string) *Plan {
+	plan := &Plan{Schema: 1, Cluster: r.c.Name, Command: r.o.Command}
+	in := planInput{cluster: r.c, facts: p.factsByHost(), desired: p.desired}
+	for _, h := range p.hosts {
+		f := h.facts
+		id := targets[h.Name]
+		if id == "" && len(targets) == 0 {
+			id = f.Current
+		}
+		hp := HostPlan{Host: h.Name, From: runs(f), To: runs(f)}
+		if id != "" && (id != f.Service.Generation || len(targets) == 0) {
+			g := &Generation{ID: id, Release: f.Generations[id], Version: versionOf(f.Generations[id])}
+			p.desired[h.Name] = &HostState{Host: h.Name, Generation: g}
+			hp.To = Deployed{Version: g.Version, Release: g.Release, Generation: id}
+			hp.Restart, hp.Reasons = true, []string{reason}
+			a := turnAction(in, f, g, hp.Reasons)
+			a.Host = h.Name
+			hp.Actions = []Action{a}
+		} else {
+			hp.Skipped = targets[h.Name] == ""
+			p.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: f.Current, Version: hp.To.Version}}
+		}
+		plan.Hosts = append(plan.Hosts, hp)
+	}
+	order := turnOrder(plan, in)
+	plan.Policy = Policy{
+		Kind: PolicyRolling, Reason: "the other hosts keep serving", MaxUnavailable: 1, Gates: gateNames(r.c),
+		Settle: settleText(r.c), OnFailure: "stop",
+	}
+	if limit, err := unavailableCap(r.c.Rollout.MaxUnavailable, len(r.c.Hosts)); err == nil {
+		plan.Policy.MaxUnavailable = limit
+		plan.Policy.Batches, _ = batches(order, r.c.Rollout.Batch, limit, len(r.c.Hosts)) // Load has checked both
+	}
+	_ = plan.seal()
+	return plan
+}
+
+// migratedSince refuses to go back over migrations. The log of the database says when
+// the last one ran, the host when the generation to go back to was last seen good.
+func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[string]string) error {
+	changes := false
+	var seenGood time.Time
+	from, back := "", ""
+	for _, h := range p.hosts {
+		id := targets[h.Name]
+		if id == "" {
+			continue
+		}
+		from, back = runs(h.facts).Version, versionOf(h.facts.Generations[id])
+		changes = changes || from != back
+		if at := h.facts.GoodAt[id]; at.After(seenGood) {
+			seenGood = at
+		}
+	}
+	if !changes {
+		return nil
+	}
+	var m database.Migrations
+	db, err := database.Open(ctx, p.hosts[0].Conn, r.c.Database, nil)
+	if err == nil {
+		m, err = db.Migrations(ctx)
+		_ = db.Close()
+	}
+	if err != nil {
+		return &HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched", Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
+	}
+	a, errA := grafana.ParseVersion(from)
+	b, errB := grafana.ParseVersion(back)
+	oneWay := errA == nil && errB == nil && len(grafana.OneWayStep(b, a)) > 0
+	if m.LatestAt.After(seenGood) || oneWay {
+		return &UsageError{fmt.Sprintf("migrations ran since %s was last seen good (the last, %q, at %s): it does not know the schema they made; restore the dump that was taken before: ghadeploy rollback INVENTORY --with-database DUMP (ghadeploy backup INVENTORY --list)", back, m.LatestID, m.LatestAt.Format(time.RFC3339))}
+	}
+	return nil
+}
+
+// goBack carries a plan of turns out that needs nothing staged; with a dump, all
+// hosts are stopped while it is put back, and the first starts alone.
+func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string) (res *Result, err error) {
+	start := time.Now()
+	if dump != "" {
+		plan.Before = append(plan.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
+		plan.Policy.Kind, plan.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
+		plan.Policy.MaxUnavailable = len(r.c.Hosts)
+		_ = plan.seal()
+	}
+	res = &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}}
+	for _, hp := range plan.Hosts {
+		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: describe(hp.From)}
+	}
+	if r.o.Confirm != nil {
+		ok, err := r.o.Confirm(ctx, plan)
+		if err != nil || !ok {
+			return res, errors.Join(err, errDeclined(ok))
+		}
+	}
+	lock, err := r.lockAll(ctx, p.connected())
+	if err != nil {
+		return res, err
+	}
+	defer lock.Release()
+	j := r.newJournal(lock)
+	j.begin(plan)
+	defer func() {
+		res.Seconds = time.Since(start).Seconds()
+		j.end(res, err)
+	}()
+	res.Changed = true
+	ro := r.rollout(p, plan, lock, hooks{cluster: r.c, run: r.id, command: r.o.Command})
+	if dump != "" {
+		if err := ro.stopAll(ctx, p.connected()); err != nil {
+			return res, err
+		}
+		if err := r.restoreDump(ctx, p.connected(), dump); err != nil {
+			return res, err
+		}
+		plan.Policy.Kind = PolicyFirst
+		ro.migrations = nil
+	}
+	return res, r.roll(ctx, ro, res)
+}
+
+// stopAll takes all hosts out of service at once.
+func (r *rollout) stopAll(ctx context.Context, hosts []fleet.Host) error {
+	return eachHost(hosts, func(_ int, h fleet.Host) error {
+		t := turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
+		if err := t.leave(ctx); err != nil {
+			return err
+		}
+		return t.command(ctx, verbStop, Deployed{})
+	})
+}

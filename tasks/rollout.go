@@ -1,0 +1,334 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// rollout carries the disruptive part of a plan out, batch by batch.
+type rollout struct {
+	cluster  *inventory.Cluster
+	plan     *Plan
+	desired  map[string]*HostState
+	hosts    map[string]fleet.Host
+	balancer balancer.Balancer // nil when the cluster has none
+	sink     event.Sink
+	lock     *Lock
+	run      string
+	pause    func(ctx context.Context, message string) (bool, error)
+	// interrupt, when closed, ends the rollout after the turn at hand.
+	interrupt <-chan struct{}
+	hooks     hooks
+	// migrations counts the rows of Grafana's migration log; nil: cannot be read.
+	migrations func(ctx context.Context) (int, error)
+
+	mu       sync.Mutex
+	up       map[string]bool // hosts whose Grafana is meant to run right now
+	first    map[string]bool // of those, hosts that never ran before this rollout
+	probes   map[string]*Probe
+	outcomes map[string]HostOutcome
+}
+
+// errInterrupted: the operator asked to stop after the turn at hand.
+var errInterrupted = errors.New("interrupted: the hosts that are not named as done were not touched")
+
+// probe is the host's, made once, so that its HTTP connections are reused.
+func (r *rollout) probe(h fleet.Host) *Probe {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.probes[h.Name] == nil {
+		r.probes[h.Name] = newProbe(h)
+	}
+	return r.probes[h.Name]
+}
+
+// running are the hosts that should be members now, in inventory order.
+func (r *rollout) running() (out []fleet.Host) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.cluster.Hosts {
+		if r.up[h.Name] {
+			out = append(out, r.hosts[h.Name])
+		}
+	}
+	return out
+}
+
+func (r *rollout) setUp(host string, up bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.up[host] = up
+}
+
+func (r *rollout) outcome(host string, o HostOutcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcomes[host] = o
+}
+
+// roll runs all batches. Whatever ends it, the error is kept whole, and every
+// host that was reached has an outcome.
+func (r *rollout) roll(ctx context.Context) error {
+	p := r.plan.Policy
+	total := 0
+	for _, b := range p.Batches {
+		total += len(b)
+	}
+	if p.Kind == PolicyOneFirst {
+		if err := r.stopOthers(ctx); err != nil {
+			return err
+		}
+	}
+	done := 0
+	for i, batch := range p.Batches {
+		if r.interrupted() {
+			return errInterrupted
+		}
+		if err := r.othersHealthy(ctx, batch); err != nil {
+			return err
+		}
+		last := i == len(p.Batches)-1
+		err := r.batch(ctx, batch, done, total, last)
+		done += len(batch)
+		if err != nil && (r.plan.Policy.OnFailure != "continue" || i == 0 && p.Migrates) {
+			return err
+		}
+		if last {
+			break
+		}
+		if err := r.between(ctx, i, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rollout) interrupted() bool {
+	select {
+	case <-r.interrupt:
+		return true
+	default:
+		return false
+	}
+}
+
+// batch gives all hosts of a batch their turns at the same time. Each finishes
+// or undoes its own; nobody's failure cuts another's turn.
+func (r *rollout) batch(ctx context.Context, batch []string, done, total int, last bool) error {
+	errs := make([]error, len(batch))
+	var wg sync.WaitGroup
+	for i, name := range batch {
+		wg.Go(func() {
+			t := turn{rollout: r, host: r.hosts[name], want: r.desired[name], plan: r.plan.Host(name), last: last}
+			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.Actions[len(t.plan.Actions)-1].Reason})
+			start := time.Now()
+			errs[i] = t.take(ctx)
+			kind, msg := event.TurnDone, ""
+			if errs[i] != nil {
+				kind, msg = event.TurnFailed, errs[i].Error()
+			}
+			r.sink.Emit(event.Event{Kind: kind, Run: r.run, Host: name, Error: msg, Seconds: time.Since(start).Seconds(), Done: int64(done + i + 1), Total: int64(total)})
+		})
+	}
+	wg.Wait()
+	var all *multierror.Error
+	for _, err := range errs {
+		if err != nil {
+			all = multierror.Append(all, err)
+		}
+	}
+	return all.ErrorOrNil()
+}
+
+// between is what happens after a batch that is not the last: bake and pause.
+func (r *rollout) between(ctx context.Context, i, done int) error {
+	p := r.plan.Policy
+	if i == 0 && p.Canary && p.Bake > 0 {
+		if err := r.bake(ctx, p.Bake); err != nil {
+			return err
+		}
+	}
+	pauseNow := i == 0 && p.Canary && p.Bake == 0 || p.PauseAfter > 0 && done == p.PauseAfter
+	if !pauseNow || r.pause == nil {
+		return nil
+	}
+	ok, err := r.pause(ctx, fmt.Sprintf("%d hosts of %s are done and healthy; go on with the rest?", done, r.cluster.Name))
+	if err == nil && !ok {
+		err = errInterrupted
+	}
+	return err
+}
+
+// bake watches the canary: it has to stay healthy for the whole time.
+func (r *rollout) bake(ctx context.Context, d time.Duration) error {
+	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Step: "bake", Message: fmt.Sprintf("watch the canary for %s", d)})
+	end := time.NewTimer(d)
+	defer end.Stop()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.interrupt:
+			return errInterrupted
+		case <-end.C:
+			r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Step: "bake", Seconds: d.Seconds()})
+			return nil
+		case <-look.C:
+			if err := r.othersHealthy(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// othersHealthy refuses a turn while another host is unhealthy: two hosts would be
+// out of service. A host recovers within some seconds from what it sees of a
+// neighbour's turn, so it is waited for as long as a gate is.
+func (r *rollout) othersHealthy(ctx context.Context, batch []string) error {
+	var others []fleet.Host
+	for _, h := range r.running() {
+		if !slices.Contains(batch, h.Name) {
+			others = append(others, h)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	sick := ""
+	g := gate{name: "others", timeout: min(r.cluster.Rollout.GateTimeout, 30*time.Second), look: func(ctx context.Context) (bool, string, error) {
+		for i, v := range r.readAll(ctx, others) {
+			h := others[i]
+			if err := lost(h, v.HealthErr); err != nil {
+				return false, "", err
+			}
+			if v.HealthErr != nil {
+				sick = h.Name
+				return false, fmt.Sprintf("%s: %v", h.Name, v.HealthErr), nil
+			}
+			if !v.Health.OK() {
+				sick = h.Name
+				return false, fmt.Sprintf("%s: HTTP %d, database %s", h.Name, v.Health.Status, v.Health.Database), nil
+			}
+		}
+		return true, "all other hosts are healthy", nil
+	}}
+	host := ""
+	if len(batch) > 0 {
+		host = batch[0]
+	}
+	err := g.wait(ctx, host, r.sink)
+	var ge *GateError
+	if errors.As(err, &ge) {
+		ge.Host = sick
+		ge.State = "no other host was touched"
+		ge.Next = "bring it back, then run apply again"
+	}
+	return err
+}
+
+// stopOthers stops all hosts that change but the first: between these versions,
+// old and new must not serve side by side.
+func (r *rollout) stopOthers(ctx context.Context) error {
+	first := r.plan.Policy.Batches[0][0]
+	var others []fleet.Host
+	for _, h := range r.running() {
+		if h.Name != first {
+			others = append(others, h)
+		}
+	}
+	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "stop", Message: r.plan.Policy.Reason})
+	return eachHost(others, func(_ int, h fleet.Host) error {
+		t := turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
+		if err := t.leave(ctx); err != nil {
+			return err
+		}
+		return t.command(ctx, verbStop, Deployed{})
+	})
+}
+
+// startOthers brings what stopOthers stopped back on the old version.
+func (r *rollout) startOthers(ctx context.Context) error {
+	var stopped []fleet.Host
+	for _, b := range r.plan.Policy.Batches[1:] {
+		for _, name := range b {
+			stopped = append(stopped, r.hosts[name])
+		}
+	}
+	return eachHost(stopped, func(_ int, h fleet.Host) error {
+		t := turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
+		return t.command(ctx, verbStart, t.plan.From)
+	})
+}
+
+// settled waits after a turn for as long as alerting needs until the next host may go.
+func (r *rollout) settled(ctx context.Context, h fleet.Host) error {
+	c := r.cluster
+	if !c.Rollout.SettleAuto {
+		return sleep(ctx, c.Rollout.Settle)
+	}
+	if c.Alerting.HA != string(grafana.Gossip) || len(c.Hosts) < 2 {
+		return nil
+	}
+	start := time.Now()
+	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait until gossip has settled"})
+	saw, err := waitForLog(ctx, h, c.Paths.Service, "gossip settled; proceeding|gossip not settled but continuing|continuing anyway", settleMax)
+	if err != nil {
+		return err
+	}
+	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Message: saw, Seconds: time.Since(start).Seconds()})
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// logScript follows the journal of the service's running process until a line
+// matches, or the process is older than $3 seconds.
+const logScript = `
+pid=$(systemctl show -p MainPID "$1.service"); pid=${pid#MainPID=}
+left=$(($3 - $(date +%s) + $(stat -c %Y "/proc/$pid"))) && [ "$left" -gt 0 ] || exit 0
+d=$(mktemp -d) && mkfifo "$d/lines" || exit 0
+timeout "$left" journalctl -f -n all -o cat _PID="$pid" >"$d/lines" 2>/dev/null &
+grep -m1 -E "$2" <"$d/lines"
+kill $! 2>/dev/null
+rm -rf "$d"
+`
+
+// waitForLog waits for a line of the running process, at most until it is max old.
+func waitForLog(ctx context.Context, h fleet.Host, service, pattern string, limit time.Duration) (string, error) {
+	res, err := h.Run(ctx, remote.Command{
+		Step: "follow the journal", Script: logScript, Args: []string{service, pattern, fmt.Sprint(int(limit.Seconds()))},
+		Become: true, Timeout: limit + 15*time.Second,
+	})
+	if err != nil {
+		return "", err
+	}
+	if line := strings.TrimSpace(string(res.Stdout)); line != "" {
+		return line, nil
+	}
+	return fmt.Sprintf("no such line in the journal; the process is %s old", limit), nil
+}

@@ -1,0 +1,230 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// Runner carries one command out on one cluster. It opens each host's connection
+// when it is first needed and keeps it to the end.
+type Runner struct {
+	c *inventory.Cluster
+	o Options
+	// id names the run in journals, locks and reports.
+	id string
+
+	mu    sync.Mutex
+	conns map[string]*connecting
+}
+
+// connecting is one host's connection, or the attempt to make it.
+type connecting struct {
+	ready chan struct{}
+	conn  fleet.Conn
+	err   error
+}
+
+// New prepares a run; it opens nothing.
+func New(c *inventory.Cluster, o Options) *Runner {
+	if o.Dialer == nil {
+		o.Dialer = &remote.Dialer{}
+	}
+	return &Runner{c: c, o: o, id: newRunID(time.Now()), conns: map[string]*connecting{}}
+}
+
+// Close closes all connections.
+func (r *Runner) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, c := range r.conns {
+		wg.Go(func() {
+			<-c.ready
+			if c.conn != nil {
+				_ = c.conn.Close()
+			}
+		})
+	}
+	wg.Wait()
+	r.conns = map[string]*connecting{}
+	return nil
+}
+
+// connect gives the host's connection; all callers share one.
+func (r *Runner) connect(ctx context.Context, h *inventory.Host) (fleet.Host, error) {
+	r.mu.Lock()
+	c := r.conns[h.Name]
+	if c == nil {
+		c = &connecting{ready: make(chan struct{})}
+		r.conns[h.Name] = c
+		go func() {
+			defer close(c.ready)
+			c.conn, c.err = r.dial(ctx, h)
+		}()
+	}
+	r.mu.Unlock()
+	<-c.ready
+	return fleet.Host{Host: h, Conn: c.conn}, c.err
+}
+
+func (r *Runner) dial(ctx context.Context, h *inventory.Host) (fleet.Conn, error) {
+	if r.o.Connect != nil {
+		return r.o.Connect(ctx, h)
+	}
+	conn, err := r.o.Dialer.Dial(ctx, targetOf(h))
+	if err != nil {
+		return nil, err // a nil *Client must not become a Conn that is not nil
+	}
+	return conn, nil
+}
+
+// seen is a host with what was found on it.
+type seen struct {
+	fleet.Host
+	facts *Facts
+}
+
+// observeAll connects to all hosts of the cluster and reads them, in parallel. Every
+// host that could not be reached is in the error.
+func (r *Runner) observeAll(ctx context.Context) ([]seen, error) {
+	r.o.Sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.id, Step: "observe", Message: fmt.Sprintf("read %d hosts", len(r.c.Hosts))})
+	start := time.Now()
+	out := make([]seen, len(r.c.Hosts))
+	errs := make([]error, len(r.c.Hosts))
+	var wg sync.WaitGroup
+	for i, h := range r.c.Hosts {
+		wg.Go(func() {
+			out[i].Host, errs[i] = r.connect(ctx, h)
+			if errs[i] == nil {
+				out[i].facts, errs[i] = r.observeHost(ctx, out[i].Host)
+			}
+		})
+	}
+	wg.Wait()
+	r.o.Sink.Emit(event.Event{Kind: event.PhaseDone, Run: r.id, Step: "observe", Seconds: time.Since(start).Seconds()})
+	return out, joined(errs)
+}
+
+// turnPatience is how long a turn that an earlier run left behind may take.
+const turnPatience = 5 * time.Minute
+
+// observeHost reads a host, and waits for a turn of an earlier run that still goes on
+// there: nothing true can be said of a host in the middle of one.
+func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) {
+	f, err := Observe(ctx, h, h.Name, r.c.Paths)
+	if err != nil || !f.Turn {
+		return f, err
+	}
+	r.o.Sink.Emit(event.Event{Kind: event.Info, Run: r.id, Host: h.Name, Message: "a turn of an earlier run still goes on; wait for its end"})
+	ctx, cancel := context.WithTimeout(ctx, turnPatience)
+	defer cancel()
+	for f.Turn {
+		// systemd itself says when it is over.
+		_, err := h.Run(ctx, remote.Command{
+			Step: "wait for the turn of an earlier run", Become: true, Timeout: turnPatience,
+			Script: `while systemctl is-active -q ghadeploy-turn.service || [ "$(systemctl show -p ActiveState ghadeploy-turn.service)" = ActiveState=activating ]; do sleep 0.2; done`,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if f, err = Observe(ctx, h, h.Name, r.c.Paths); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// joined keeps every error; nil when there is none.
+func joined(errs []error) error {
+	var all *multierror.Error
+	for _, err := range errs {
+		if err != nil {
+			all = multierror.Append(all, err)
+		}
+	}
+	return all.ErrorOrNil()
+}
+
+// openBalancer connects to the load balancers; nil when the cluster has none that
+// can be told anything.
+func (r *Runner) openBalancer(ctx context.Context) (balancer.Balancer, error) {
+	lb := r.c.LoadBalancer
+	if lb.Type == "" || lb.Type == "none" && lb.CheckInterval == 0 {
+		return nil, nil
+	}
+	hosts := make([]fleet.Host, len(lb.Hosts))
+	errs := make([]error, len(lb.Hosts))
+	var wg sync.WaitGroup
+	for i, h := range lb.Hosts {
+		wg.Go(func() { hosts[i], errs[i] = r.connect(ctx, h) })
+	}
+	wg.Wait()
+	reached := slices.DeleteFunc(hosts, func(h fleet.Host) bool { return h.Conn == nil })
+	b, err := balancer.New(r.c, reached)
+	if err != nil {
+		return nil, err
+	}
+	return b, joined(errs)
+}
+
+// addresses resolves every host's address to an IP: Grafana takes no name as its
+// advertise address.
+func addresses(ctx context.Context, c *inventory.Cluster) (map[string]string, error) {
+	ips := make([]string, len(c.Hosts))
+	errs := make([]error, len(c.Hosts))
+	var wg sync.WaitGroup
+	for i, h := range c.Hosts {
+		wg.Go(func() { ips[i], errs[i] = resolve(ctx, h) })
+	}
+	wg.Wait()
+	out := map[string]string{}
+	for i, h := range c.Hosts {
+		out[h.Name] = ips[i]
+	}
+	return out, joined(errs)
+}
+
+func resolve(ctx context.Context, h *inventory.Host) (string, error) {
+	if ip := net.ParseIP(strings.Trim(h.Address, "[]")); ip != nil {
+		return ip.String(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", h.Address)
+	if err != nil {
+		return "", &UsageError{fmt.Sprintf("%s: hosts.%s: the address %s cannot be resolved (%v): give an IP as its address", h.Pos, h.Name, h.Address, err)}
+	}
+	// IPv4 first: a name with both is one host, and gossip wants one of them.
+	slices.SortStableFunc(ips, func(a, b net.IP) int { return boolInt(a.To4() == nil) - boolInt(b.To4() == nil) })
+	if ips[0].IsLoopback() && len(ips) == 1 {
+		return "", &UsageError{fmt.Sprintf("%s: hosts.%s: %s resolves to %s here: give the IP that the other hosts reach it at", h.Pos, h.Name, h.Address, ips[0])}
+	}
+	return ips[0].String(), nil
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// unreachable tells whether an error is about hosts that could not be reached.
+func unreachable(err error) bool {
+	var u *remote.UnreachableError
+	return errors.As(err, &u)
+}

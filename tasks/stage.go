@@ -1,0 +1,195 @@
+package tasks
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+var (
+	//go:embed prepare.sh
+	prepareScript string
+	//go:embed unpack.sh
+	unpackScript string
+	//go:embed generation.sh
+	generationScript string
+)
+
+// stageTimeout bounds one step of staging that moves no upload; a release
+// unpacks in seconds, on a slow disk in a minute.
+const stageTimeout = 10 * time.Minute
+
+// stager does what is harmless: everything beside what runs.
+type stager struct {
+	paths inventory.Paths
+	sink  event.Sink
+	lock  *Lock
+	run   string
+}
+
+// stage executes one host's harmless actions in order.
+func (s *stager) stage(ctx context.Context, h fleet.Host, want *HostState, actions []Action) error {
+	for _, a := range actions {
+		do := s.executor(a.Kind)
+		if do == nil {
+			continue
+		}
+		start := time.Now()
+		step := string(a.Kind)
+		s.sink.Emit(event.Event{Kind: event.StepStarted, Run: s.run, Host: h.Name, Step: step, Message: a.Summary})
+		if err := do(ctx, h, want, a); err != nil {
+			s.sink.Emit(event.Event{Kind: event.StepFailed, Run: s.run, Host: h.Name, Step: step, Error: err.Error(), Seconds: time.Since(start).Seconds()})
+			return &HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it and run apply again"}
+		}
+		took := time.Since(start).Seconds()
+		s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})
+		s.lock.Journal(h.Name, JournalEntry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
+	}
+	return nil
+}
+
+type executor func(ctx context.Context, h fleet.Host, want *HostState, a Action) error
+
+// executor finds what carries an action out; nil for what belongs to a turn.
+func (s *stager) executor(k ActionKind) executor {
+	switch k {
+	case ActionPrepare:
+		return s.prepare
+	case ActionRelease:
+		return s.release
+	case ActionGeneration:
+		return s.generation
+	case ActionLink:
+		return s.link
+	}
+	return nil
+}
+
+func (s *stager) prepare(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
+	_, err := h.Run(ctx, remote.Command{
+		Step: "prepare", Script: prepareScript, Args: []string{s.paths.Root, s.paths.Data, s.paths.Logs, s.paths.State, s.paths.User},
+		Become: true, Timeout: stageTimeout,
+	})
+	return err
+}
+
+// release uploads as the login user, so that SFTP needs no root, and unpacks as root.
+func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ Action) error {
+	r := want.Release
+	if r.URL != "" {
+		return s.pull(ctx, h, r)
+	}
+	f, err := os.Open(r.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	archive := path.Join(s.paths.Root, "incoming", r.SHA256+".tar.gz")
+	if h.User() != "root" {
+		res, err := h.Run(ctx, remote.Command{Step: "find the home folder", Script: `mkdir -p -m 700 "$HOME/.cache/ghadeploy" && printf %s "$HOME/.cache/ghadeploy"`})
+		if err != nil {
+			return err
+		}
+		archive = path.Join(string(res.Stdout), r.SHA256+".tar.gz")
+	} else if _, err := h.Run(ctx, remote.Command{Step: "make the upload folder", Args: []string{"mkdir", "-p", "-m", "700", path.Dir(archive)}}); err != nil {
+		return err
+	}
+	_, err = h.Put(ctx, remote.Upload{
+		Source: f, Size: r.Size, SHA256: r.SHA256, Path: archive, Mode: 0o600,
+		Progress: func(done, size int64) {
+			s.sink.Emit(event.Event{Kind: event.StepProgress, Run: s.run, Host: h.Name, Step: string(ActionRelease), Done: done, Total: size})
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	s.sink.Emit(event.Event{Kind: event.StepProgress, Run: s.run, Host: h.Name, Step: string(ActionRelease), Message: "unpack", Done: r.Size, Total: r.Size})
+	return s.unpack(ctx, h, r, archive)
+}
+
+func (s *stager) unpack(ctx context.Context, h fleet.Host, r Release, archive string) error {
+	_, err := h.Run(ctx, remote.Command{
+		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive}, Become: true, Timeout: stageTimeout,
+	})
+	return err
+}
+
+// pullScript downloads a release on the host and verifies it before it is unpacked.
+const pullScript = `
+set -e
+umask 077
+mkdir -p "$1"
+f="$1/$2.tar.gz"
+if command -v curl >/dev/null 2>&1; then curl -fsSL --retry 3 -o "$f.part" -- "$3"
+elif command -v wget >/dev/null 2>&1; then wget -q -O "$f.part" -- "$3"
+else echo "neither curl nor wget is on this host: use delivery: push" >&2; exit 1; fi
+h=$(sha256sum <"$f.part"); h=${h%% *}
+[ "$h" = "$2" ] || { rm -f "$f.part"; echo "the download has the SHA-256 $h, expected $2" >&2; exit 1; }
+mv -f "$f.part" "$f"
+`
+
+func (s *stager) pull(ctx context.Context, h fleet.Host, r Release) error {
+	dir := path.Join(s.paths.Root, "incoming")
+	_, err := h.Run(ctx, remote.Command{
+		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256, r.URL}, Become: true, Timeout: 30 * time.Minute,
+	})
+	if err != nil {
+		return err
+	}
+	return s.unpack(ctx, h, r, path.Join(dir, r.SHA256+".tar.gz"))
+}
+
+// generation streams the tar over stdin: secrets are in it.
+func (s *stager) generation(ctx context.Context, h fleet.Host, want *HostState, _ Action) error {
+	g := want.Generation
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(g.writeTar(w)) }()
+	defer func() { _ = r.Close() }()
+	args := append([]string{s.paths.Root, g.ID, g.Release, s.paths.User, s.paths.State}, g.owned()...)
+	_, err := h.Run(ctx, remote.Command{
+		Step: "write the generation", Script: generationScript, Args: args, Become: true, Stdin: r, Timeout: stageTimeout,
+	})
+	return err
+}
+
+// linkScript never replaces what somebody else put there.
+const linkScript = `
+if [ -d "$1" ] && [ ! -L "$1" ]; then
+	rmdir "$1" 2>/dev/null || { echo "$1 is a folder that ghadeploy did not make: move it away, for example: mv $1 $1.before-ghadeploy" >&2; exit 1; }
+elif [ -e "$1" ] && [ ! -L "$1" ]; then echo "$1 is a file that ghadeploy did not make: move it away" >&2; exit 1
+elif [ -L "$1" ]; then case $(readlink "$1") in "$2"|*/current/etc) ;; *)
+	echo "$1 is a link to $(readlink "$1") that ghadeploy did not make: remove it" >&2; exit 1;; esac
+fi
+ln -sfn "$2" "$1.ghadeploy" && mv -fT "$1.ghadeploy" "$1"
+`
+
+func (s *stager) link(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
+	_, err := h.Run(ctx, remote.Command{
+		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", etcDir)}, Become: true,
+	})
+	return err
+}
+
+// pruneScript deletes below the root what retention lists, and nothing that runs.
+const pruneScript = `
+cd "$1" || exit 1
+shift
+c=$(readlink current)
+for p; do case $p in "$c"|*..*) ;; generations/*|releases/*) rm -rf "./$p" ;; esac; done
+`
+
+func (s *stager) prune(ctx context.Context, h fleet.Host, a Action) error {
+	_, err := h.Run(ctx, remote.Command{
+		Step: "delete old generations", Script: pruneScript, Args: append([]string{s.paths.Root}, a.Paths...), Become: true, Timeout: stageTimeout,
+	})
+	return err
+}

@@ -1,0 +1,272 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// Status reads the selected hosts. each, when not nil, is called with every host as
+// it answers, one at a time; a dead host delays no other.
+func (r *Runner) Status(ctx context.Context, each func(HostStatus)) (*Status, error) {
+	s := &Status{Schema: 1, Cluster: r.c.Name, Time: time.Now().UTC()}
+	hosts := r.limited()
+	out := make([]HostStatus, len(hosts))
+	errs := make([]error, len(hosts))
+	var states map[string]balancer.State
+	var lbErr error
+	var wg, lb sync.WaitGroup
+	var mu sync.Mutex
+	lb.Go(func() { states, lbErr = r.balancerStates(ctx) })
+	for i, h := range hosts {
+		wg.Go(func() {
+			out[i], errs[i] = r.hostStatus(ctx, h)
+			if each != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				each(out[i])
+			}
+		})
+	}
+	wg.Wait()
+	lb.Wait()
+	for i := range out {
+		out[i].seeBalancer(states, lbErr)
+	}
+	s.Hosts = out
+	s.judge(r.c)
+	return s, joined(errs)
+}
+
+// limited are the selected hosts in inventory order.
+func (r *Runner) limited() []*inventory.Host {
+	sel := r.selected()
+	return slices.DeleteFunc(slices.Clone(r.c.Hosts), func(h *inventory.Host) bool { return !sel[h.Name] })
+}
+
+func (r *Runner) balancerStates(ctx context.Context) (map[string]balancer.State, error) {
+	b, err := r.openBalancer(ctx)
+	if b == nil {
+		return nil, err
+	}
+	return b.State(ctx)
+}
+
+// hostStatus reads one host: systemd's view and Grafana's own, at the same time.
+func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus, error) {
+	s := HostStatus{Host: h.Name, Address: h.Address, Service: "unknown"}
+	conn, err := r.connect(ctx, h)
+	if err != nil {
+		s.Error = err.Error()
+		s.Problems = append(s.Problems, "unreachable")
+		return s, err
+	}
+	var v Vitals
+	var wg sync.WaitGroup
+	wg.Go(func() { v = newProbe(conn).Read(ctx) })
+	f, err := Observe(ctx, conn, h.Name, r.c.Paths)
+	wg.Wait()
+	if err != nil {
+		s.Error = err.Error()
+		s.Problems = append(s.Problems, "not readable")
+		return s, err
+	}
+	s.Reachable = true
+	s.seeHost(f)
+	s.seeGrafana(v)
+	return s, nil
+}
+
+// seeHost takes what the host said.
+func (s *HostStatus) seeHost(f *Facts) {
+	s.Current, s.Generation, s.PID, s.Restarts = f.Current, f.Service.Generation, f.Service.PID, f.Service.Restarts
+	s.DiskFree, s.Drained = f.DiskFree, f.Drained
+	s.Version = runs(f).Version
+	if f.Service.Age > 0 {
+		s.Since = f.Clock.Add(-f.Service.Age).UTC()
+	}
+	switch {
+	case f.Service.Load == "not-found" || f.Service.Load == "":
+		s.Service = "absent"
+	case f.Service.Active == "active":
+		s.Service = "running"
+	case f.Service.Active == "activating":
+		s.Service = "starting"
+	case f.Service.Active == "failed":
+		s.Service = "failed"
+	default:
+		s.Service = "stopped"
+	}
+	if s.Service != "running" {
+		s.problem("Grafana is %s", s.Service)
+	}
+	if s.Service == "running" && s.Generation != s.Current {
+		s.problem("runs generation %s, but %s is current: apply again", orNone(s.Generation), orNone(s.Current))
+	}
+	if f.Turn {
+		s.problem("a turn is under way")
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none of ours"
+	}
+	return s
+}
+
+func (s *HostStatus) problem(format string, args ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+// seeGrafana takes what the node said of itself.
+func (s *HostStatus) seeGrafana(v Vitals) {
+	if v.HealthErr != nil {
+		if s.Service == "running" {
+			s.problem("health: %v", shortError(v.HealthErr))
+		}
+		return
+	}
+	s.Database = v.Health.Database
+	latency := v.Latency.Seconds()
+	s.DatabaseLatency = &latency
+	if !v.Health.OK() {
+		s.problem("database %s", v.Health.Database)
+	}
+	if !v.Version().IsZero() {
+		s.Version = v.Version().String()
+	}
+	s.Members, s.Position, s.LiveNodes = number(v.Metrics.Members), number(v.Metrics.Position), number(v.Metrics.LiveNodes)
+}
+
+func shortError(err error) string {
+	var u *remote.UnreachableError
+	if errors.As(err, &u) {
+		return u.Cause.Error()
+	}
+	s := err.Error()
+	if i := strings.LastIndex(s, ": "); i > 0 && len(s) > 120 {
+		return s[i+2:]
+	}
+	return s
+}
+
+func number(g grafana.Gauge) *int {
+	if !g.Has {
+		return nil
+	}
+	n := int(g.Value)
+	return &n
+}
+
+func (s *HostStatus) seeBalancer(states map[string]balancer.State, err error) {
+	st, ok := states[s.Host]
+	switch {
+	case ok && st.Status == balancer.Unknown && err != nil:
+		s.Balancer = "unknown"
+		s.problem("load balancer: %v", err)
+	case ok:
+		s.Balancer = string(st.Status)
+		if st.Status != balancer.Up {
+			s.problem("the load balancer has it %s", st.Status)
+		}
+	case err != nil:
+		s.Balancer = "unknown"
+		s.problem("load balancer: %v", err)
+	}
+}
+
+// judge adds what only the hosts together show, and the verdict.
+func (s *Status) judge(c *inventory.Cluster) {
+	n := len(c.Hosts)
+	clustered := n > 1 && (c.Alerting.HA == string(grafana.Gossip) || c.Alerting.HA == string(grafana.OnRedis))
+	positions := map[int]string{}
+	members, live := "", ""
+	healthy := 0
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		if h.Members != nil && clustered {
+			members = fmt.Sprintf(", members %d/%d", *h.Members, n)
+			if *h.Members < n || *h.Members > n && c.Alerting.HA == string(grafana.Gossip) {
+				h.problem("alerting has %d members, %d are expected", *h.Members, n)
+			}
+		} else if clustered && h.Service == "running" && h.Database != "" {
+			h.problem("alerting is not clustered")
+		}
+		if h.Position != nil && clustered {
+			if other, taken := positions[*h.Position]; taken {
+				h.problem("alerting position %d is %s's too: both notify", *h.Position, other)
+			}
+			positions[*h.Position] = h.Host
+		}
+		if h.LiveNodes != nil && c.Live.Redis.Address != "" {
+			live = fmt.Sprintf(", Live %d/%d", *h.LiveNodes, n)
+			if *h.LiveNodes < n {
+				h.problem("Live sees %d nodes, %d are expected", *h.LiveNodes, n)
+			}
+		}
+		if h.Drained != "" {
+			h.problem("drained by hand: %s", h.Drained)
+		}
+		h.Healthy = len(h.Problems) == 0
+		if h.Healthy {
+			healthy++
+		}
+	}
+	s.sameVersion()
+	s.Healthy = healthy == len(s.Hosts)
+	s.Verdict = fmt.Sprintf("%d of %d hosts healthy%s%s", healthy, len(s.Hosts), members, live)
+}
+
+// sameVersion marks hosts that run another version than the first one.
+func (s *Status) sameVersion() {
+	for i := range s.Hosts {
+		if a, b := s.Hosts[0].Version, s.Hosts[i].Version; a != "" && b != "" && a != b {
+			s.Hosts[i].problem("runs %s, %s runs %s", b, s.Hosts[0].Host, a)
+			s.Hosts[i].Healthy = false
+		}
+	}
+}
+
+// Holders tells who holds or froze each host.
+func (r *Runner) Holders(ctx context.Context) ([]HostLock, error) {
+	return each(ctx, r, func(ctx context.Context, h fleet.Host) (HostLock, error) {
+		return readHolders(ctx, h, r.c.Paths.State)
+	})
+}
+
+// each runs f on all selected hosts at once and gives the results in inventory
+// order, those of hosts that failed left out, with every error.
+func each[T any](ctx context.Context, r *Runner, f func(ctx context.Context, h fleet.Host) (T, error)) ([]T, error) {
+	hosts := r.limited()
+	out := make([]T, len(hosts))
+	errs := make([]error, len(hosts))
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		wg.Go(func() {
+			c, err := r.connect(ctx, h)
+			if err == nil {
+				out[i], err = f(ctx, c)
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	var got []T
+	for i, v := range out {
+		if errs[i] == nil {
+			got = append(got, v)
+		}
+	}
+	return got, joined(errs)
+}

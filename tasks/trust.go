@@ -1,0 +1,105 @@
+package tasks
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+)
+
+func targetOf(h *inventory.Host) remote.Target {
+	s := h.SSH
+	return remote.Target{
+		Name: h.Name, Address: h.Address, Port: s.Port, User: s.User,
+		IdentityFiles: s.IdentityFiles, Password: s.Password.Reveal(),
+		KnownHosts: s.KnownHosts, AcceptNew: s.AcceptNew, Fingerprint: s.Fingerprint,
+		Jumps: s.ProxyJump, ConnectTimeout: s.ConnectTimeout,
+		Become: remote.Become{Method: s.Become.Method, Password: s.Become.Password.Reveal()},
+	}
+}
+
+// ReadRemoteINI reads a file of a host as root, for import; its path is usually
+// /etc/grafana/grafana.ini.
+func ReadRemoteINI(ctx context.Context, d *remote.Dialer, h *inventory.Host, path string) ([]byte, error) {
+	c, err := d.Dial(ctx, targetOf(h))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }()
+	res, err := c.Run(ctx, remote.Command{Step: "read " + path, Args: []string{"cat", path}, Become: true})
+	return res.Stdout, err
+}
+
+// each host's key is asked for at the same time.
+func eachTarget(hosts []*inventory.Host, f func(i int, h *inventory.Host) error) error {
+	errs := make([]error, len(hosts))
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		wg.Go(func() { errs[i] = f(i, h) })
+	}
+	wg.Wait()
+	return joined(errs)
+}
+
+// Trust asks the selected hosts for their SSH keys, logged in to nothing, and says
+// which of them are known already.
+func (r *Runner) Trust(ctx context.Context) ([]HostKey, error) {
+	found, err := r.scan(ctx)
+	var out []HostKey
+	for _, keys := range found {
+		for _, k := range keys {
+			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known})
+		}
+	}
+	return out, err
+}
+
+// AcceptKeys adds the keys with these fingerprints to known_hosts. A host that shows
+// another key now than when the operator looked is refused.
+func (r *Runner) AcceptKeys(ctx context.Context, accept []HostKey) error {
+	found, err := r.scan(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, k := range accept {
+		wanted[k.Host+" "+k.Fingerprint] = true
+	}
+	for _, keys := range found {
+		for _, k := range keys {
+			if id := k.host + " " + k.Fingerprint; wanted[id] {
+				delete(wanted, id)
+				if k.Known {
+					continue
+				}
+				if err := remote.AddKnownHost(k.File, k.Host, k.Port, k.Key); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for id := range wanted {
+		return &UsageError{"the host does not show the key any more: " + id}
+	}
+	return nil
+}
+
+// scannedKey is a key that a host of the inventory showed.
+type scannedKey struct {
+	remote.HostKey
+	host string
+}
+
+func (r *Runner) scan(ctx context.Context) ([][]scannedKey, error) {
+	hosts := append(r.limited(), r.c.LoadBalancer.Hosts...)
+	out := make([][]scannedKey, len(hosts))
+	err := eachTarget(hosts, func(i int, h *inventory.Host) error {
+		keys, err := r.o.Dialer.ScanHostKeys(ctx, targetOf(h))
+		for _, k := range keys {
+			out[i] = append(out[i], scannedKey{HostKey: k, host: h.Name})
+		}
+		return err
+	})
+	return out, err
+}

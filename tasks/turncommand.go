@@ -1,0 +1,63 @@
+package tasks
+
+import (
+	"context"
+	_ "embed" // turn.sh
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+//go:embed turn.sh
+var turnScript string
+
+// verb is what a turn does to the service.
+type verb string
+
+const (
+	verbFlip    verb = "flip"
+	verbRestart verb = "restart"
+	verbStop    verb = "stop"
+	verbStart   verb = "start"
+)
+
+// turnLauncher runs turn.sh ($0) in a transient unit, from a file, since systemd
+// would expand ${...} in an argument. What the turn has to say goes through a
+// file too: a pipe would break with the connection. systemd before 236 cannot
+// wait for a unit and collect it; there the turn gets a session of its own.
+const turnLauncher = `
+d=/run/ghadeploy-turn
+umask 077
+printf '%s' "$0" >"$d.sh.new" && mv -f "$d.sh.new" "$d.sh" && : >"$d.err" || exit 1
+if [ "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')" -ge 236 ]; then
+	systemd-run --quiet --collect --wait --unit=ghadeploy-turn --description="ghadeploy: $1 $3" \
+		/bin/sh "$d.sh" "$@" 2>>"$d.err"
+else
+	setsid -w /bin/sh "$d.sh" "$@" </dev/null >/dev/null 2>&1
+fi
+rc=$?
+[ $rc = 0 ] || cat "$d.err" >&2
+exit $rc
+`
+
+// errTurnBusy: an earlier run's turn still goes on.
+var errTurnBusy = errors.New("a turn of an earlier run still goes on")
+
+// runTurn sends a host its turn as one command and waits for its end. The turn
+// ends by itself when we or the link do not live to see it.
+func runTurn(ctx context.Context, h fleet.Host, v verb, p inventory.Paths, generation string, timeout time.Duration) error {
+	_, err := h.Run(ctx, remote.Command{
+		Step:   string(v),
+		Args:   []string{"sh", "-c", turnLauncher, turnScript, string(v), p.Root, p.Service, generation},
+		Become: true, Timeout: timeout,
+	})
+	var exit *remote.ExitError
+	if errors.As(err, &exit) && strings.Contains(exit.Stderr, "already exists") {
+		return &HostError{Host: h.Name, Step: string(v), Cause: errTurnBusy, Next: "wait for it, then run apply again"}
+	}
+	return err
+}

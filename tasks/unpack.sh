@@ -1,0 +1,16 @@
+# Unpacks a release beside its final place and renames it there when complete.
+# $1 root  $2 name  $3 archive  $4 number of leading folders to strip
+R=$1 N=$2 A=$3
+set -e
+umask 022
+t="$R/releases/.new-$N"
+rm -rf "$t"
+mkdir "$t"
+trap 'rm -rf "$t"' EXIT
+tar -xzf "$A" -C "$t" --strip-components=1 --no-same-owner
+[ -x "$t/bin/grafana" ] || [ -x "$t/bin/grafana-server" ] || { echo "the archive has no bin/grafana" >&2; exit 1; }
+chown -R root:root "$t"
+# A rename that the disk remembers of files that it does not would be half a release.
+sync -f "$t" 2>/dev/null || sync
+mv -fT "$t" "$R/releases/$N"
+rm -f "$A"

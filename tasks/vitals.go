@@ -1,0 +1,117 @@
+package tasks
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// readTimeout bounds one reading of health and metrics. A node that is busy
+// migrating answers late or not at all, which is a reading too.
+const readTimeout = 5 * time.Second
+
+// Vitals are what a node says of itself at one moment.
+type Vitals struct {
+	Health  grafana.Health
+	Metrics grafana.Metrics
+	// Latency of /api/health.
+	Latency time.Duration
+	// HealthErr and MetricsErr say why there is no reading.
+	HealthErr, MetricsErr error
+}
+
+// Probe reads a node's vitals over HTTP through its SSH connection, from the
+// node's own port: no tool on the host and no open firewall is needed.
+type Probe struct {
+	client  *http.Client
+	base    string
+	metrics bool // [metrics] enabled
+}
+
+// newProbe makes the probe of one host. Its certificate is made for the balancer's
+// name and is not verified here: SSH has verified the host already.
+func newProbe(h fleet.Host) *Probe {
+	port, protocol := listens(h.Host)
+	scheme := "http"
+	if protocol == "https" || protocol == "h2" {
+		scheme = "https"
+	}
+	t := &http.Transport{
+		DialContext:         func(ctx context.Context, network, addr string) (net.Conn, error) { return h.Dial(ctx, network, addr) },
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+		MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
+	}
+	p := &Probe{
+		client:  &http.Client{Transport: t, Timeout: readTimeout},
+		base:    scheme + "://" + net.JoinHostPort(loopback(h.Host), strconv.Itoa(port)),
+		metrics: true,
+	}
+	if v, ok := h.Config.Get("metrics", "enabled"); ok && v.Reveal() == "false" {
+		p.metrics = false
+	}
+	user, hasUser := h.Config.Get("metrics", "basic_auth_username")
+	password, _ := h.Config.Get("metrics", "basic_auth_password")
+	if hasUser {
+		p.client.Transport = basicAuth{next: t, user: user.Reveal(), password: password.Reveal()}
+	}
+	return p
+}
+
+// loopback is where a host's own Grafana is reached from the host.
+func loopback(h *inventory.Host) string {
+	if v, ok := h.Config.Get("server", "http_addr"); ok && v.Reveal() != "" && v.Reveal() != "0.0.0.0" && v.Reveal() != "::" {
+		return v.Reveal()
+	}
+	return "127.0.0.1"
+}
+
+// basicAuth adds [metrics] basic_auth_* to requests for /metrics.
+type basicAuth struct {
+	next           http.RoundTripper
+	user, password string
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b basicAuth) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/metrics" {
+		r = r.Clone(r.Context())
+		r.SetBasicAuth(b.user, b.password)
+	}
+	return b.next.RoundTrip(r)
+}
+
+// Read takes one reading.
+func (p *Probe) Read(ctx context.Context) Vitals {
+	var v Vitals
+	start := time.Now()
+	v.Health, v.HealthErr = grafana.GetHealth(ctx, p.client, p.base)
+	v.Latency = time.Since(start)
+	if v.HealthErr != nil {
+		v.MetricsErr = v.HealthErr
+		return v
+	}
+	if !p.metrics {
+		v.MetricsErr = errMetricsOff
+		return v
+	}
+	v.Metrics, v.MetricsErr = grafana.GetMetrics(ctx, p.client, p.base)
+	return v
+}
+
+var errMetricsOff = fmt.Errorf("[metrics] enabled is false: alerting, Live and the version cannot be gated on")
+
+// Version that runs; zero when the node hides it everywhere.
+func (v Vitals) Version() grafana.Version {
+	if !v.Metrics.Version.IsZero() {
+		return v.Metrics.Version
+	}
+	return v.Health.Version
+}
