@@ -15,7 +15,7 @@ type chart struct {
 	Height, Bottom int
 	Rows           []chartRow
 	Ticks          []tick
-	Legend         []string // classes that occur, in the order of a turn
+	Legend         []legend // classes that occur, in the order of a turn
 	Summary        string   // for those who cannot see it
 	Omitted        int
 }
@@ -31,6 +31,8 @@ type bar struct {
 	Class string
 	Title string
 }
+
+type legend struct{ Class, Label string }
 
 type tick struct {
 	X    float64
@@ -64,13 +66,16 @@ func classOf(step string) string {
 	return "stage"
 }
 
-// newChart draws the steps of all hosts; nil when there were none.
-func newChart(events []event.Event, start, end time.Time) *chart {
+// newChart draws the steps of all hosts, those named in hosts first and in
+// that order; nil when there were none. It begins with the first step: what
+// passed before it was the wait for an answer.
+func newChart(events []event.Event, hosts []string, end time.Time) *chart {
 	spans := steps(events, end)
-	if len(spans) == 0 || !end.After(start) {
+	if len(spans) == 0 || !end.After(spans[0].from) {
 		return nil
 	}
 	c := &chart{}
+	start := spans[0].from
 	scale := chartWidth / end.Sub(start).Seconds()
 	var order []string
 	byHost := map[string][]step{}
@@ -80,6 +85,13 @@ func newChart(events []event.Event, start, end time.Time) *chart {
 		}
 		byHost[s.host] = append(byHost[s.host], s)
 	}
+	place := func(host string) int {
+		if i := slices.Index(hosts, host); i >= 0 {
+			return i
+		}
+		return len(hosts)
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return place(a) - place(b) })
 	if len(order) > mostRows {
 		c.Omitted = len(order) - mostRows
 		order = order[:mostRows]
@@ -99,13 +111,26 @@ func newChart(events []event.Event, start, end time.Time) *chart {
 	c.Bottom = len(c.Rows)*rowHeight + 4
 	c.Height = c.Bottom + 26
 	c.Ticks = ticks(end.Sub(start), scale)
-	for _, class := range classes {
-		if seen[class] {
-			c.Legend = append(c.Legend, class)
-		}
-	}
+	c.Legend = legendOf(seen)
 	c.Summary = fmt.Sprintf("Timeline of %d hosts over %s: staging, drain, stop, start, gates and settle of each, from left to right.", len(c.Rows), span(end.Sub(start)))
 	return c
+}
+
+// legendOf names the classes. A turn's stop, flip and start are one command on
+// the host, so where there is no separate start the bar is all three.
+func legendOf(seen map[string]bool) []legend {
+	var out []legend
+	for _, class := range classes {
+		if !seen[class] {
+			continue
+		}
+		label := class
+		if class == "stop" && !seen["start"] {
+			label = "stop, flip, start"
+		}
+		out = append(out, legend{class, label})
+	}
+	return out
 }
 
 // step is one bar to be.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -119,7 +120,11 @@ func newView(run Run) view {
 	if len(run.Failures) > 0 {
 		v.Outcome, v.Class = "failed", "bad"
 	}
-	v.Chart = newChart(run.Events, start, end)
+	hosts := make([]string, len(v.Hosts))
+	for i, h := range v.Hosts {
+		hosts[i] = h.Name
+	}
+	v.Chart = newChart(run.Events, hosts, end)
 	v.events(run.Events)
 	return v
 }
@@ -152,7 +157,7 @@ func (v *view) event(e event.Event) {
 		v.Attention = append(v.Attention, strings.TrimPrefix(e.Host+": ", ": ")+e.Message)
 	}
 	if name, ok := strings.CutPrefix(e.Step, "gate:"); ok && (bad || e.Kind == event.StepDone) && len(v.Gates) < mostGates {
-		g := gate{Host: e.Host, Name: name, Class: "good", Saw: e.Message, Took: span(time.Duration(e.Seconds * float64(time.Second)))}
+		g := gate{Host: cmp.Or(e.Host, "cluster"), Name: name, Class: "good", Saw: e.Message, Took: span(time.Duration(e.Seconds * float64(time.Second)))}
 		if bad {
 			g.Class, g.Saw = "bad", strings.TrimSpace(e.Message+" "+e.Error)
 		}

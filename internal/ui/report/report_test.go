@@ -108,12 +108,18 @@ func TestPageOfAThousandHostsStaysSmall(t *testing.T) {
 
 func TestStepWithoutAnEndLastsToTheEnd(t *testing.T) {
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	end := start.Add(10 * time.Second)
-	c := newChart([]event.Event{{Time: start.Add(5 * time.Second), Kind: event.StepStarted, Host: "h1", Step: "start"}}, start, end)
-	if c == nil || len(c.Rows) != 1 || len(c.Rows[0].Bars) != 1 {
-		t.Fatalf("chart is %+v, want one bar", c)
+	c := newChart([]event.Event{
+		{Time: start, Kind: event.RunStarted},
+		{Time: start.Add(10 * time.Second), Kind: event.StepStarted, Host: "h2", Step: "stop"},
+		{Time: start.Add(15 * time.Second), Kind: event.StepStarted, Host: "h1", Step: "start"},
+	}, []string{"h1", "h2"}, start.Add(20*time.Second))
+	if c == nil || len(c.Rows) != 2 || c.Rows[0].Host != "h1" || len(c.Rows[0].Bars) != 1 {
+		t.Fatalf("chart is %+v, want h1 and h2 with a bar each", c)
 	}
 	if b := c.Rows[0].Bars[0]; b.X != 500 || b.W != 500 || b.Class != "start" {
-		t.Errorf("bar is %+v, want the second half", b)
+		t.Errorf("bar of h1 is %+v, want the second half", b)
+	}
+	if b := c.Rows[1].Bars[0]; b.X != 0 || b.W != 1000 {
+		t.Errorf("bar of h2 is %+v, want the whole", b)
 	}
 }
