@@ -117,7 +117,8 @@ func (g *Generation) owned() (out []string) {
 func (g *Generation) writeTar(w io.Writer) error {
 	t := tar.NewWriter(w)
 	d := dirs{t: t, made: map[string]bool{}}
-	for _, always := range []string{"etc", "plugins", "shown"} {
+	// Grafana logs an error on every start for each of these that is not there.
+	for _, always := range []string{"etc", "plugins", "shown", provisioning + "/datasources", provisioning + "/dashboards", provisioning + "/plugins", provisioning + "/notifiers", provisioning + "/alerting"} {
 		if err := d.make(always); err != nil {
 			return err
 		}
