@@ -48,9 +48,8 @@ func (r *Runner) Restart(ctx context.Context) (*Result, error) {
 }
 
 // change is the whole of a run, to be read aloud: read, plan, ask, lock, read
-// again, check, before, stage, roll, prune, verify.
+// again, check, before, stage, roll, prune.
 func (r *Runner) change(ctx context.Context, w want) (*Result, error) {
-	start := time.Now()
 	p, err := r.gather(ctx, w)
 	if err != nil {
 		return nil, err
@@ -59,59 +58,16 @@ func (r *Runner) change(ctx context.Context, w want) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Warnings: plan.Warnings}
-	for _, hp := range plan.Hosts {
-		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: describe(hp.From)}
-	}
-	if r.o.PlanHash != "" && r.o.PlanHash != plan.Hash {
-		return res, &MovedError{Want: r.o.PlanHash, Have: plan.Hash}
-	}
-	if plan.Empty() {
-		res.Seconds = time.Since(start).Seconds()
-		return res, nil
-	}
-	if r.o.Confirm != nil {
-		ok, err := r.o.Confirm(ctx, plan)
-		if err != nil || !ok {
-			return res, errors.Join(err, errDeclined(ok))
-		}
-	}
-	res.Changed = true
-	err = r.carryOut(ctx, w, p, plan, res)
-	res.Seconds = time.Since(start).Seconds()
-	return res, err
-}
-
-// ErrDeclined: the operator said no to the plan. Nothing was changed.
-var ErrDeclined = errors.New("not confirmed: nothing was changed")
-
-func errDeclined(ok bool) error {
-	if ok {
-		return nil
-	}
-	return ErrDeclined
-}
-
-func describe(d Deployed) string {
-	if d.Version == "" {
-		return "nothing"
-	}
-	return fmt.Sprintf("%s generation %s", d.Version, d.Generation)
+	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+		return r.carryOut(ctx, w, plan, lock, res)
+	})
 }
 
 // carryOut does what a plan says, under the lock of every host.
-func (r *Runner) carryOut(ctx context.Context, w want, p *picture, plan *Plan, res *Result) (err error) {
-	lock, err := r.lockAll(ctx, p.connected())
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	j := r.newJournal(lock)
-	j.begin(plan)
-	defer func() { j.end(res, err) }()
-
+func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, res *Result) error {
 	// Somebody may have changed the hosts between the plan and the lock.
-	if p, plan, err = r.again(ctx, w, p, plan); err != nil {
+	p, plan, err := r.again(ctx, w, plan)
+	if err != nil {
 		return err
 	}
 	if err := r.check(ctx, p); err != nil {
@@ -132,19 +88,19 @@ func (r *Runner) carryOut(ctx context.Context, w want, p *picture, plan *Plan, r
 
 // again reads and plans once more under the lock. A plan that the operator has
 // confirmed and that no longer holds is not carried out.
-func (r *Runner) again(ctx context.Context, w want, p *picture, plan *Plan) (*picture, *Plan, error) {
-	p2, err := r.gather(ctx, w)
+func (r *Runner) again(ctx context.Context, w want, plan *Plan) (*picture, *Plan, error) {
+	p, err := r.gather(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	plan2, err := r.plan(ctx, p2, w)
+	plan2, err := r.plan(ctx, p, w)
 	if err != nil {
 		return nil, nil, err
 	}
 	if plan2.Hash != plan.Hash && (r.o.Confirm != nil || r.o.PlanHash != "") {
 		return nil, nil, &MovedError{Want: plan.Hash, Have: plan2.Hash}
 	}
-	return p2, plan2, nil
+	return p, plan2, nil
 }
 
 // check runs the preflight checks; a failed one ends the run before any write.

@@ -54,15 +54,7 @@ func (a artifacts) resolve(ctx context.Context, art inventory.Artifact, version,
 		}
 	}
 	if isURL && art.Delivery == "pull" {
-		v, err := grafana.ParseVersion(version)
-		if err != nil {
-			return Release{}, err
-		}
-		bin := "grafana-server"
-		if grafana.HasGrafanaBinary(v) {
-			bin = "grafana"
-		}
-		return Release{Version: version, Arch: arch, SHA256: want, URL: src, Binary: bin}, nil
+		return pulled(version, arch, want, src)
 	}
 	path := src
 	if isURL {
@@ -80,6 +72,20 @@ func (a artifacts) resolve(ctx context.Context, art inventory.Artifact, version,
 		return Release{}, &UsageError{fmt.Sprintf("%s has the SHA-256 %s, the inventory says %s: download it again, or correct grafana.artifact.sha256", path, r.SHA256, want)}
 	}
 	return r, matches(r, path, version, arch)
+}
+
+// pulled is a release that the hosts download themselves: what is not in its name
+// is known from its version.
+func pulled(version, arch, sum, src string) (Release, error) {
+	v, err := grafana.ParseVersion(version)
+	if err != nil {
+		return Release{}, &UsageError{err.Error()}
+	}
+	r := Release{Version: version, Arch: arch, SHA256: sum, URL: src, Binary: "grafana-server"}
+	if grafana.HasGrafanaBinary(v) {
+		r.Binary = "grafana"
+	}
+	return r, nil
 }
 
 // matches refuses a release that is not what its name or the inventory says.

@@ -93,6 +93,9 @@ func parseFacts(out, root string) (*Facts, error) {
 	for line := range strings.Lines(out) {
 		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if name == "end" {
+			if p.f.Service.PID != 0 && p.started != 0 {
+				p.f.Service.Age = max(p.f.Uptime-p.started, 0)
+			}
 			return p.f, nil
 		}
 		if err := p.record(name, strings.Split(rest, "\t")); err != nil {
@@ -105,131 +108,122 @@ func parseFacts(out, root string) (*Facts, error) {
 type factsParser struct {
 	f       *Facts
 	running *regexp.Regexp
-	unit    string // whose properties "show" records give at the moment
+	turn    bool // the properties of ghadeploy-turn.service are being read
 	started time.Duration
 }
 
-// record takes one fact. It is one switch over independent facts; splitting it
-// would only hide the list.
-func (p *factsParser) record(name string, v []string) error { //nolint:gocyclo
-	f := p.f
-	switch name {
-	case "arch":
-		f.Arch = arches[v[0]]
-		if f.Arch == "" {
-			f.Arch = v[0]
-		}
-	case "clock":
-		n, err := strconv.ParseInt(v[0], 10, 64)
-		f.Clock = time.Unix(n, 0)
-		return err
-	case "uptime":
-		d, err := time.ParseDuration(v[0] + "s")
-		f.Uptime = d
-		return err
-	case "systemd":
-		f.Systemd, _ = strconv.Atoi(v[0])
-	case "boot":
-		f.Boot = v[0]
-	case "user":
-		f.User = true
-	case "tool":
-		f.Tools[v[0]] = true
-	case "release":
-		f.Releases[v[0]] = true
-	case "generation":
-		release := ""
-		if len(v) > 1 {
-			release = path.Base(v[1])
-		}
-		f.Generations[v[0]] = release
-	case "current":
-		f.Current = path.Base(v[0])
-	case "current-is-not-a-link":
-		f.CurrentForeign = true
-	case "etc":
-		f.Etc.Kind = v[0]
-		if len(v) > 1 {
-			f.Etc.Target = v[1]
-		}
-	case "state-folder":
-		f.StateFolder = true
-	case "file":
-		if len(v) > 1 {
-			f.Files[v[1]] = v[0]
-		}
-	case "unit":
-		f.Unit.Exists = true
-		f.Unit.SHA256, _, _ = strings.Cut(v[0], " ")
-		f.Unit.Managed = len(v) > 1 && v[1] != ""
-	case "show":
-		p.property(v[0])
-	case "cmdline":
-		p.cmdline(v)
-	case "good":
-		id, at, _ := strings.Cut(v[0], " ")
-		f.Good = append(f.Good, id)
-		if n, err := strconv.ParseInt(at, 10, 64); err == nil {
-			f.GoodAt[id] = time.Unix(n, 0)
-		}
-	case "drained":
-		f.Drained = v[0]
-	case "freeze":
-		f.Freeze = &Holder{}
-		return json.Unmarshal([]byte(strings.Join(v, "\t")), f.Freeze)
-	case "disk":
-		n, err := strconv.ParseInt(v[0], 10, 64)
-		f.DiskFree = n << 10
-		return err
+// record takes one fact. Facts that this version does not know are left out, so
+// that a script may say more than is asked of it.
+func (p *factsParser) record(name string, v []string) error {
+	if take := factTakers[name]; take != nil {
+		return take(p, v)
 	}
 	return nil
 }
 
-// property takes one line of systemctl show. The properties of a unit come in
-// no fixed order, and an empty line stands between two units.
+// factTakers is what is done with each record of observe.sh; v has one field at least.
+var factTakers = map[string]func(p *factsParser, v []string) error{
+	"arch": func(p *factsParser, v []string) error {
+		if p.f.Arch = arches[v[0]]; p.f.Arch == "" {
+			p.f.Arch = v[0]
+		}
+		return nil
+	},
+	"clock": func(p *factsParser, v []string) error {
+		n, err := strconv.ParseInt(v[0], 10, 64)
+		p.f.Clock = time.Unix(n, 0)
+		return err
+	},
+	"uptime": func(p *factsParser, v []string) (err error) {
+		p.f.Uptime, err = time.ParseDuration(v[0] + "s")
+		return err
+	},
+	"systemd":               func(p *factsParser, v []string) error { p.f.Systemd, _ = strconv.Atoi(v[0]); return nil },
+	"boot":                  func(p *factsParser, v []string) error { p.f.Boot = v[0]; return nil },
+	"user":                  func(p *factsParser, _ []string) error { p.f.User = true; return nil },
+	"tool":                  func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
+	"release":               func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },
+	"generation":            func(p *factsParser, v []string) error { p.f.Generations[v[0]] = path.Base(second(v)); return nil },
+	"current":               func(p *factsParser, v []string) error { p.f.Current = path.Base(v[0]); return nil },
+	"current-is-not-a-link": func(p *factsParser, _ []string) error { p.f.CurrentForeign = true; return nil },
+	"etc":                   func(p *factsParser, v []string) error { p.f.Etc = EtcState{Kind: v[0], Target: second(v)}; return nil },
+	"state-folder":          func(p *factsParser, _ []string) error { p.f.StateFolder = true; return nil },
+	"file":                  func(p *factsParser, v []string) error { p.f.Files[second(v)] = v[0]; return nil },
+	"unit": func(p *factsParser, v []string) error {
+		p.f.Unit.Exists, p.f.Unit.Managed = true, second(v) != ""
+		p.f.Unit.SHA256, _, _ = strings.Cut(v[0], " ")
+		return nil
+	},
+	"show":    func(p *factsParser, v []string) error { p.property(v[0]); return nil },
+	"cmdline": func(p *factsParser, v []string) error { p.cmdline(v); return nil },
+	"good":    (*factsParser).good,
+	"drained": func(p *factsParser, v []string) error { p.f.Drained = v[0]; return nil },
+	"freeze": func(p *factsParser, v []string) error {
+		p.f.Freeze = &Holder{}
+		return json.Unmarshal([]byte(strings.Join(v, "\t")), p.f.Freeze)
+	},
+	"disk": func(p *factsParser, v []string) error {
+		n, err := strconv.ParseInt(v[0], 10, 64)
+		p.f.DiskFree = n << 10
+		return err
+	},
+}
+
+// second is a record's second field; empty when it has one only.
+func second(v []string) string {
+	if len(v) < 2 {
+		return ""
+	}
+	return v[1]
+}
+
+// good takes "id seconds-since-1970".
+func (p *factsParser) good(v []string) error {
+	id, at, _ := strings.Cut(v[0], " ")
+	p.f.Good = append(p.f.Good, id)
+	if n, err := strconv.ParseInt(at, 10, 64); err == nil {
+		p.f.GoodAt[id] = time.Unix(n, 0)
+	}
+	return nil
+}
+
+// property takes one line of systemctl show. The properties of a unit come in no
+// fixed order, and an empty line stands between two units: Grafana's, then the
+// turn's.
 func (p *factsParser) property(line string) {
 	key, value, _ := strings.Cut(line, "=")
-	s := &p.f.Service
-	if line == "" {
-		p.unit = "turn"
-		return
-	}
-	if p.unit == "turn" {
-		if key == "ActiveState" && (value == "active" || value == "activating" || value == "deactivating") {
-			p.f.Turn = true
+	switch {
+	case line == "":
+		p.turn = true
+	case p.turn:
+		if key == "ActiveState" {
+			p.f.Turn = value == "active" || value == "activating" || value == "deactivating"
 		}
-		return
-	}
-	switch key {
-	case "LoadState":
-		s.Load = value
-	case "ActiveState":
-		s.Active = value
-	case "SubState":
-		s.Sub = value
-	case "Result":
-		s.Result = value
-	case "UnitFileState":
-		s.Enabled = value == "enabled"
-	case "NeedDaemonReload":
-		s.NeedReload = value == "yes"
-	case "FragmentPath":
-		p.f.Unit.Path = value
-	case "MainPID":
-		s.PID, _ = strconv.Atoi(value)
-	case "NRestarts":
-		s.Restarts, _ = strconv.Atoi(value)
-	case "ExecMainStartTimestampMonotonic":
-		n, _ := strconv.ParseInt(value, 10, 64)
-		p.started = time.Duration(n) * time.Microsecond
-	}
-	if s.PID != 0 && p.started != 0 {
-		s.Age = max(p.f.Uptime-p.started, 0)
+	default:
+		if take := propertyTakers[key]; take != nil {
+			take(p, value)
+		}
 	}
 }
 
+var propertyTakers = map[string]func(p *factsParser, value string){
+	"LoadState":        func(p *factsParser, v string) { p.f.Service.Load = v },
+	"ActiveState":      func(p *factsParser, v string) { p.f.Service.Active = v },
+	"SubState":         func(p *factsParser, v string) { p.f.Service.Sub = v },
+	"Result":           func(p *factsParser, v string) { p.f.Service.Result = v },
+	"UnitFileState":    func(p *factsParser, v string) { p.f.Service.Enabled = v == "enabled" },
+	"NeedDaemonReload": func(p *factsParser, v string) { p.f.Service.NeedReload = v == "yes" },
+	"FragmentPath":     func(p *factsParser, v string) { p.f.Unit.Path = v },
+	"MainPID":          func(p *factsParser, v string) { p.f.Service.PID, _ = strconv.Atoi(v) },
+	"NRestarts":        func(p *factsParser, v string) { p.f.Service.Restarts, _ = strconv.Atoi(v) },
+	"ExecMainStartTimestampMonotonic": func(p *factsParser, v string) {
+		n, _ := strconv.ParseInt(v, 10, 64)
+		p.started = time.Duration(n) * time.Microsecond
+	},
+}
+
 func (p *factsParser) cmdline(v []string) {
-	if p.unit == "turn" || len(v) < 2 {
+	if p.turn || len(v) < 2 {
 		return
 	}
 	p.f.Service.Cmdline = v[1]

@@ -77,7 +77,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	hp := HostPlan{Host: h.Name, To: Deployed{Version: g.Version, Release: g.Release, Generation: g.ID}, From: runs(f)}
 	add := func(a Action) { a.Host = h.Name; hp.Actions = append(hp.Actions, a) }
 
-	if !f.User || !f.StateFolder || len(f.Releases) == 0 {
+	if !f.User || len(f.Releases) == 0 {
 		add(Action{Kind: ActionPrepare, Reason: "first deploy to this host",
 			Summary: fmt.Sprintf("create user %s, %s, %s and %s", in.cluster.Paths.User, in.cluster.Paths.Root, in.cluster.Paths.Data, in.cluster.Paths.Logs)})
 	}
@@ -91,7 +91,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	if target := path.Join(in.cluster.Paths.Root, "current", etcDir); f.Etc.Target != target {
 		add(Action{Kind: ActionLink, Summary: fmt.Sprintf("link %s -> %s", in.cluster.Paths.Etc, target), Reason: f.Etc.Kind})
 	}
-	hp.Reasons = restartReasons(in, h.Name, f, g, drift)
+	hp.Reasons = restartReasons(in, f, g, drift)
 	hp.Restart = len(hp.Reasons) > 0
 	switch {
 	case hp.Restart:
@@ -198,40 +198,45 @@ func changes(diffs []FileDiff) string {
 
 // restartReasons says why Grafana on a host has to be started anew. It goes by
 // what the process was started from, not by what a link or a file says.
-func restartReasons(in planInput, host string, f *Facts, g *Generation, drift []string) (why []string) {
+func restartReasons(in planInput, f *Facts, g *Generation, drift []string) (why []string) {
 	s := f.Service
 	switch {
 	case !s.Running():
-		why = append(why, "not running")
+		return []string{"not running"}
 	case s.Generation == "":
-		why = append(why, "the running process was not started from a generation")
+		return []string{"the running process was not started from a generation"}
 	case s.Generation != g.ID:
-		from, to := versionOf(f.Generations[s.Generation]), g.Version
-		switch {
-		case from != to:
-			why = append(why, fmt.Sprintf("version %s -> %s", from, to))
-		case f.Generations[s.Generation] != g.Release:
-			why = append(why, "release rebuilt: "+f.Generations[s.Generation]+" -> "+g.Release)
-		case f.Current == g.ID:
-			why = append(why, "still runs generation "+s.Generation)
-		default:
-			why = append(why, changes(diffFiles(f, g, nil)))
-		}
+		return []string{staleReason(f, g)}
 	case len(drift) > 0:
 		why = append(why, strings.Join(drift, ", ")+" changed on the host")
 	}
-	if s.Running() && s.Generation == g.ID && f.Current != g.ID {
-		why = append(why, "the link names another generation than what runs")
+	if f.Current != g.ID {
+		return append(why, "the link names another generation than what runs")
 	}
-	if u := g.file(unitFile); f.Unit.SHA256 != u.SHA256 && f.Current == g.ID && s.Running() {
+	if f.Unit.SHA256 != g.file(unitFile).SHA256 {
 		why = append(why, "the unit file was changed on the host")
-	} else if s.NeedReload && f.Current == g.ID {
+	} else if s.NeedReload {
 		why = append(why, "systemd has not read the unit file")
 	}
 	if in.forceRestart != "" && len(why) == 0 {
 		why = append(why, in.forceRestart)
 	}
 	return why
+}
+
+// staleReason says how what runs differs from what is wanted.
+func staleReason(f *Facts, g *Generation) string {
+	running := f.Generations[f.Service.Generation]
+	from := versionOf(running)
+	switch {
+	case from != g.Version:
+		return fmt.Sprintf("version %s -> %s", orNone(from), g.Version)
+	case running != g.Release:
+		return "release rebuilt: " + running + " -> " + g.Release
+	case f.Current == g.ID:
+		return "still runs generation " + f.Service.Generation
+	}
+	return changes(diffFiles(f, g, nil))
 }
 
 func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {

@@ -59,6 +59,14 @@ type Deployed struct {
 	Generation string `json:"generation,omitempty"` // id
 }
 
+// String is the version and the generation, for people.
+func (d Deployed) String() string {
+	if d.Version == "" {
+		return "nothing"
+	}
+	return d.Version + " generation " + d.Generation
+}
+
 // HostPlan is what happens on one host.
 type HostPlan struct {
 	Host string   `json:"host"`

@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -197,48 +196,27 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 
 // goBack carries a plan of turns out that needs nothing staged; with a dump, all
 // hosts are stopped while it is put back, and the first starts alone.
-func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string) (res *Result, err error) {
-	start := time.Now()
+func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string) (*Result, error) {
 	if dump != "" {
 		plan.Before = append(plan.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
 		plan.Policy.Kind, plan.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
 		plan.Policy.MaxUnavailable = len(r.c.Hosts)
 		_ = plan.seal()
 	}
-	res = &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}}
-	for _, hp := range plan.Hosts {
-		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: describe(hp.From)}
-	}
-	if r.o.Confirm != nil {
-		ok, err := r.o.Confirm(ctx, plan)
-		if err != nil || !ok {
-			return res, errors.Join(err, errDeclined(ok))
+	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+		ro := r.rollout(p, plan, lock, hooks{cluster: r.c, run: r.id, command: r.o.Command})
+		if dump != "" {
+			if err := ro.stopAll(ctx, p.connected()); err != nil {
+				return err
+			}
+			if err := r.restoreDump(ctx, p.connected(), dump); err != nil {
+				return err
+			}
+			plan.Policy.Kind = PolicyFirst
+			ro.migrations = nil
 		}
-	}
-	lock, err := r.lockAll(ctx, p.connected())
-	if err != nil {
-		return res, err
-	}
-	defer lock.Release()
-	j := r.newJournal(lock)
-	j.begin(plan)
-	defer func() {
-		res.Seconds = time.Since(start).Seconds()
-		j.end(res, err)
-	}()
-	res.Changed = true
-	ro := r.rollout(p, plan, lock, hooks{cluster: r.c, run: r.id, command: r.o.Command})
-	if dump != "" {
-		if err := ro.stopAll(ctx, p.connected()); err != nil {
-			return res, err
-		}
-		if err := r.restoreDump(ctx, p.connected(), dump); err != nil {
-			return res, err
-		}
-		plan.Policy.Kind = PolicyFirst
-		ro.migrations = nil
-	}
-	return res, r.roll(ctx, ro, res)
+		return r.roll(ctx, ro, res)
+	})
 }
 
 // stopAll takes all hosts out of service at once.

@@ -27,15 +27,7 @@ type Runner struct {
 	// id names the run in journals, locks and reports.
 	id string
 
-	mu    sync.Mutex
-	conns map[string]*connecting
-}
-
-// connecting is one host's connection, or the attempt to make it.
-type connecting struct {
-	ready chan struct{}
-	conn  fleet.Conn
-	err   error
+	pool *pool
 }
 
 // New prepares a run; it opens nothing.
@@ -43,42 +35,16 @@ func New(c *inventory.Cluster, o Options) *Runner {
 	if o.Dialer == nil {
 		o.Dialer = &remote.Dialer{}
 	}
-	return &Runner{c: c, o: o, id: newRunID(time.Now()), conns: map[string]*connecting{}}
+	return &Runner{c: c, o: o, id: newRunID(time.Now()), pool: newPool()}
 }
 
 // Close closes all connections.
-func (r *Runner) Close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, c := range r.conns {
-		wg.Go(func() {
-			<-c.ready
-			if c.conn != nil {
-				_ = c.conn.Close()
-			}
-		})
-	}
-	wg.Wait()
-	r.conns = map[string]*connecting{}
-	return nil
-}
+func (r *Runner) Close() error { return r.pool.close() }
 
 // connect gives the host's connection; all callers share one.
 func (r *Runner) connect(ctx context.Context, h *inventory.Host) (fleet.Host, error) {
-	r.mu.Lock()
-	c := r.conns[h.Name]
-	if c == nil {
-		c = &connecting{ready: make(chan struct{})}
-		r.conns[h.Name] = c
-		go func() {
-			defer close(c.ready)
-			c.conn, c.err = r.dial(ctx, h)
-		}()
-	}
-	r.mu.Unlock()
-	<-c.ready
-	return fleet.Host{Host: h, Conn: c.conn}, c.err
+	conn, err := r.pool.get(ctx, h.Name, func(ctx context.Context) (fleet.Conn, error) { return r.dial(ctx, h) })
+	return fleet.Host{Host: h, Conn: conn}, err
 }
 
 func (r *Runner) dial(ctx context.Context, h *inventory.Host) (fleet.Conn, error) {

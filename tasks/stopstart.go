@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -33,57 +32,35 @@ func (r *Runner) Start(ctx context.Context) (*Result, error) {
 
 // power does one thing to all selected hosts at once that are not there yet.
 func (r *Runner) power(ctx context.Context, kind ActionKind, what string, do func(context.Context, turn) error) (*Result, error) {
-	start := time.Now()
 	p, err := r.gatherFacts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	plan := r.powerPlan(p, kind, what)
-	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}}
-	for _, hp := range plan.Hosts {
-		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: describe(hp.From)}
-	}
-	if plan.Empty() {
-		return res, nil
-	}
-	if r.o.Confirm != nil {
-		ok, err := r.o.Confirm(ctx, plan)
-		if err != nil || !ok {
-			return res, errors.Join(err, errDeclined(ok))
+	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+		ro := r.rollout(p, plan, lock, hooks{})
+		var chosen []fleet.Host
+		for _, h := range p.connected() {
+			if len(plan.Host(h.Name).Actions) > 0 {
+				chosen = append(chosen, h)
+			}
 		}
-	}
-	lock, err := r.lockAll(ctx, p.connected())
-	if err != nil {
-		return res, err
-	}
-	defer lock.Release()
-	j := r.newJournal(lock)
-	j.begin(plan)
-	res.Changed = true
-	ro := r.rollout(p, plan, lock, hooks{})
-	var chosen []fleet.Host
-	for _, h := range p.connected() {
-		if len(plan.Host(h.Name).Actions) > 0 {
-			chosen = append(chosen, h)
-		}
-	}
-	err = eachHost(chosen, func(_ int, h fleet.Host) error {
-		t := turn{rollout: ro, host: h, want: p.desired[h.Name], plan: plan.Host(h.Name)}
-		o := HostOutcome{Outcome: "done", Runs: describe(t.plan.To)}
-		if kind == ActionStop {
-			o.Runs = "nothing"
-		}
-		err := do(ctx, t)
-		if err != nil {
-			o.Outcome, o.Detail = "failed", err.Error()
-		}
-		ro.outcome(h.Name, o)
+		err := eachHost(chosen, func(_ int, h fleet.Host) error {
+			t := turn{rollout: ro, host: h, want: p.desired[h.Name], plan: plan.Host(h.Name)}
+			o := HostOutcome{Outcome: "done", Runs: t.plan.To.String()}
+			if kind == ActionStop {
+				o.Runs = "nothing"
+			}
+			err := do(ctx, t)
+			if err != nil {
+				o.Outcome, o.Detail = "failed", err.Error()
+			}
+			ro.outcome(h.Name, o)
+			return err
+		})
+		maps.Copy(res.Hosts, ro.outcomes)
 		return err
 	})
-	maps.Copy(res.Hosts, ro.outcomes)
-	res.Seconds = time.Since(start).Seconds()
-	j.end(res, err)
-	return res, err
 }
 
 func (r *Runner) powerPlan(p *picture, kind ActionKind, what string) *Plan {
@@ -149,7 +126,7 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 		if err := do(ctx, t); err != nil {
 			return err
 		}
-		ro.outcome(h.Name, HostOutcome{Outcome: outcome, Runs: describe(t.plan.From)})
+		ro.outcome(h.Name, HostOutcome{Outcome: outcome, Runs: t.plan.From.String()})
 		return nil
 	})
 	maps.Copy(res.Hosts, ro.outcomes)
@@ -183,7 +160,6 @@ func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
 	if len(r.o.Limit) == 0 || len(r.o.Limit) >= len(r.c.Hosts) && !purge {
 		return nil, &UsageError{"name the hosts to remove with --limit; all of them only with --purge"}
 	}
-	start := time.Now()
 	p, err := r.gatherFacts(ctx)
 	if err != nil {
 		return nil, err
@@ -199,25 +175,9 @@ func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
 		plan.Warnings = append(plan.Warnings, h.Name+": its peers are rewritten, and it is restarted in its turn")
 	}
 	_ = plan.seal()
-	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Warnings: plan.Warnings}
-	if r.o.Confirm != nil {
-		ok, err := r.o.Confirm(ctx, plan)
-		if err != nil || !ok {
-			return res, errors.Join(err, errDeclined(ok))
-		}
-	}
-	lock, err := r.lockAll(ctx, p.connected())
-	if err != nil {
-		return res, err
-	}
-	defer lock.Release()
-	j := r.newJournal(lock)
-	j.begin(plan)
-	res.Changed = true
-	err = r.removeLocked(ctx, p, plan, rest, lock, purge, res)
-	res.Seconds = time.Since(start).Seconds()
-	j.end(res, err)
-	return res, err
+	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+		return r.removeLocked(ctx, p, plan, rest, lock, purge, res)
+	})
 }
 
 // without is a runner of the same connections for the cluster without some hosts.
@@ -229,7 +189,7 @@ func (r *Runner) without(gone map[string]bool) *Runner {
 			c.Hosts = append(c.Hosts, h)
 		}
 	}
-	rest := &Runner{c: &c, o: r.o, id: r.id, conns: r.conns}
+	rest := &Runner{c: &c, o: r.o, id: r.id, pool: r.pool}
 	rest.o.Limit, rest.o.Confirm = nil, nil
 	return rest
 }

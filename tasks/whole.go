@@ -41,7 +41,7 @@ func (t turn) finish(ctx context.Context) error {
 		return err
 	}
 	t.lock.Good(t.host.Name, t.plan.To.Generation)
-	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: describe(t.plan.To), Detail: "finished what an earlier run began"})
+	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.plan.To.String(), Detail: "finished what an earlier run began"})
 	return nil
 }
 

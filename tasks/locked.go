@@ -1,0 +1,50 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// ErrDeclined: the operator said no to the plan. Nothing was changed.
+var ErrDeclined = errors.New("not confirmed: nothing was changed")
+
+// locked is the frame of every command that changes something: it asks the operator,
+// takes the lock of every host, and keeps the journal while do works. An empty plan,
+// or a plan that is not the saved one, ends before that. The result says of every
+// host how it was left, whatever happened.
+func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do func(lock *Lock, res *Result) error) (res *Result, err error) {
+	start := time.Now()
+	res = &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Warnings: plan.Warnings}
+	defer func() { res.Seconds = time.Since(start).Seconds() }()
+	for _, hp := range plan.Hosts {
+		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: hp.From.String()}
+	}
+	if r.o.PlanHash != "" && r.o.PlanHash != plan.Hash {
+		return res, &MovedError{Want: r.o.PlanHash, Have: plan.Hash}
+	}
+	if plan.Empty() {
+		return res, nil
+	}
+	if r.o.Confirm != nil {
+		ok, err := r.o.Confirm(ctx, plan)
+		if err == nil && !ok {
+			err = ErrDeclined
+		}
+		if err != nil {
+			return res, err
+		}
+	}
+	lock, err := r.lockAll(ctx, hosts)
+	if err != nil {
+		return res, err
+	}
+	defer lock.Release()
+	j := r.newJournal(lock)
+	j.begin(plan)
+	defer func() { j.end(res, err) }()
+	res.Changed = true
+	return res, do(lock, res)
+}
