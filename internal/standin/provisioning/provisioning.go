@@ -20,13 +20,15 @@ import (
 func Apply(ctx context.Context, dir string, st *store.Store, alerts bool) error {
 	p := provisioner{ctx: ctx, store: st}
 	if err := each(dir, "datasources", p.datasources); err != nil {
-		return fmt.Errorf("Datasource provisioning error: %w", err) //nolint:staticcheck // Grafana's words
+		//lint:ignore ST1005 Grafana's words
+		return fmt.Errorf("Datasource provisioning error: %w", err)
 	}
 	if err := each(dir, "plugins", func(map[string]any, []byte) error { return nil }); err != nil {
 		return fmt.Errorf("app provisioning error: %w", err)
 	}
 	if err := each(dir, "dashboards", p.dashboards); err != nil {
-		return fmt.Errorf("Dashboard provisioning error: %w", err) //nolint:staticcheck // Grafana's words
+		//lint:ignore ST1005 Grafana's words
+		return fmt.Errorf("Dashboard provisioning error: %w", err)
 	}
 	if !alerts {
 		return nil

@@ -36,11 +36,13 @@ type File struct {
 func Load(a Args) (*File, error) {
 	defaults := filepath.Join(a.Home, "conf/defaults.ini")
 	if _, err := os.Stat(defaults); errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("Grafana-server Init Failed: Could not find config defaults, make sure homepath command line parameter is set or working directory is homepath") //nolint:staticcheck // Grafana's words
+		//lint:ignore ST1005 Grafana's words
+		return nil, errors.New("Grafana-server Init Failed: Could not find config defaults, make sure homepath command line parameter is set or working directory is homepath")
 	}
 	f, err := ini.Load(defaults)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to parse defaults.ini, %w", err) //nolint:staticcheck // Grafana's words
+		//lint:ignore ST1005 Grafana's words
+		return nil, fmt.Errorf("Failed to parse defaults.ini, %w", err)
 	}
 	f.BlockMode = false
 	out := &File{ini: f, known: map[string]bool{}}
