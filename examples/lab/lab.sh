@@ -18,7 +18,8 @@
 #   lab.sh flush               empty both Redis instances
 #   lab.sh need [PACKAGE...]   install what the lab needs of this machine, and these
 #
-# --yes, or CI=true, installs missing Debian packages without asking.
+# --yes, or CI=true, installs missing Debian packages without asking, and for many
+# hosts raises fs.inotify.max_user_instances until the last lab is down.
 #
 # Environment:
 #   LAB_DIR    keys, disks and logs of this lab (default: .lab in the repository)
@@ -59,6 +60,7 @@ cmd_up() {
   [[ $n =~ ^[0-9]+$ ]] && [ "$n" -ge 1 ] && [ "$n" -le 40 ] || die "up: the number of hosts is 1 to 40, not '$n'"
   lock
   need
+  need_watches $((n + 1))
   claim
   build_images
   all=(svc); for ((h = 1; h <= n; h++)); do all+=("h$h"); done
@@ -88,6 +90,7 @@ cmd_down() {
   done
   net_down
   cg_down
+  watches_back
   if [ "$keep" != --keep ]; then rm -rf "$R"; fi
   say "down"
 }

@@ -40,6 +40,38 @@ need() {
   } </dev/null >"$D/logs/apt.log" 2>&1 || die "apt-get failed: $D/logs/apt.log"
 }
 
+# Every systemd, its dbus and its users' managers watch with inotify, which root
+# may do 128 times on a machine: enough for the demo and `make test`, not for a
+# lab of 12 or three labs at once. Hosts that find none left boot and never answer.
+INOTIFY=/proc/sys/fs/inotify/max_user_instances
+INOTIFY_WAS=/run/ghadeploy-lab.inotify
+
+need_watches() { # need_watches HOSTS: raised for so many more hosts, after asking or with --yes
+  local have want answer
+  have=$(cat $INOTIFY)
+  want=$((40 + 14 * ($1 + $(labs_hosts))))
+  [ "$have" -lt "$want" ] || return 0
+  if [ -z "$YES" ]; then
+    [ -t 0 ] || die "fs.inotify.max_user_instances is $have, and these hosts need $want. Type: sysctl -w fs.inotify.max_user_instances=$want (or give --yes)"
+    read -r -p "lab: raise fs.inotify.max_user_instances from $have to $want while labs run? [y/N] " answer
+    case $answer in y | Y | yes) ;; *) die "not raised; nothing was changed" ;; esac
+  fi
+  say "fs.inotify.max_user_instances: $have -> $want, until the last lab is down"
+  [ -e $INOTIFY_WAS ] || echo "$have" >$INOTIFY_WAS
+  echo "$want" >$INOTIFY
+}
+
+labs_hosts() { # how many hosts other labs on this machine have up
+  find "$(cg2)" -mindepth 2 -maxdepth 2 -type d -path '*/ghadeploy-*' ! -path "*/$CGROUP/*" 2>/dev/null | wc -l
+}
+
+watches_back() { # as it was, once no lab needs more
+  if [ -e $INOTIFY_WAS ] && [ "$(labs_hosts)" = 0 ]; then
+    cat $INOTIFY_WAS >$INOTIFY
+    rm -f $INOTIFY_WAS
+  fi
+}
+
 # others prints the folder of the lab that holds our LAB_ID, when it is not us.
 others() {
   local alias
