@@ -1,0 +1,143 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
+)
+
+// localHost is this machine as a host of a fleet.
+func localHost(t *testing.T, name string) fleet.Host {
+	t.Helper()
+	if _, err := exec.LookPath("flock"); err != nil {
+		t.Skip("flock (package util-linux) is not on this machine")
+	}
+	l := &fleettest.Local{Name: name}
+	t.Cleanup(func() { _ = l.Close() })
+	return fleet.Host{Host: &inventory.Host{Name: name}, Conn: l}
+}
+
+func TestLockIsHeldByOneAndNamesIt(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	h := []fleet.Host{localHost(t, "h1")}
+	first, err := acquire(t.Context(), h, state, Holder{User: "anna", From: "bastion", PID: 1, Since: time.Unix(0, 0).UTC(), Command: "upgrade"}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = acquire(t.Context(), h, state, Holder{User: "ben"}, 0, nil)
+	var held *LockedError
+	if !errors.As(err, &held) || held.Holder.User != "anna" || held.Holder.Command != "upgrade" || held.Frozen {
+		t.Fatalf("second holder got %v", err)
+	}
+	first.Release()
+	second, err := acquire(t.Context(), h, state, Holder{User: "ben"}, 0, nil)
+	if err != nil {
+		t.Fatalf("after release: %v", err)
+	}
+	second.Release()
+	if _, err := os.Stat(filepath.Join(state, "holder.json")); !os.IsNotExist(err) {
+		t.Errorf("holder.json is left behind: %v", err)
+	}
+}
+
+func TestLockWaitGetsItAfterRelease(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	h := []fleet.Host{localHost(t, "h1")}
+	first, err := acquire(t.Context(), h, state, Holder{User: "anna"}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 16)
+	go func() {
+		<-told
+		first.Release()
+	}()
+	second, err := acquire(t.Context(), h, state, Holder{User: "ben"}, time.Minute, func(err error) { told <- err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Release()
+}
+
+func TestFreezeRefusesEveryRunUntilUnlock(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	h := localHost(t, "h1")
+	r := New(&inventory.Cluster{Name: "c", Hosts: []*inventory.Host{h.Host}, Paths: inventory.Paths{State: state}}, Options{
+		Connect: func(context.Context, *inventory.Host) (fleet.Conn, error) { return h.Conn, nil },
+	})
+	if err := r.Lock(t.Context(), "audit until Friday"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := acquire(t.Context(), []fleet.Host{h}, state, Holder{User: "ben"}, time.Minute, nil)
+	var held *LockedError
+	if !errors.As(err, &held) || !held.Frozen || held.Holder.Message != "audit until Friday" {
+		t.Fatalf("got %v, want a freeze with its message, at once in spite of --lock-wait", err)
+	}
+	locks, err := r.Holders(t.Context())
+	if err != nil || len(locks) != 1 || locks[0].Frozen == nil || locks[0].Held != nil {
+		t.Fatalf("holders: %+v, %v", locks, err)
+	}
+	if err := r.Unlock(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	l, err := acquire(t.Context(), []fleet.Host{h}, state, Holder{User: "ben"}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+}
+
+func TestAllHostsOrNone(t *testing.T) {
+	dir := t.TempDir()
+	h1, h2 := localHost(t, "h1"), localHost(t, "h2")
+	// Both stand for the same machine here, so the second hold of a run that takes
+	// both meets the first: nothing may be left held.
+	state := filepath.Join(dir, "state")
+	if _, err := acquire(t.Context(), []fleet.Host{h1, h2}, state, Holder{User: "anna"}, 0, nil); err == nil {
+		t.Fatal("one lock was taken twice")
+	}
+	l, err := acquire(t.Context(), []fleet.Host{h1}, state, Holder{User: "anna"}, 0, nil)
+	if err != nil {
+		t.Fatalf("the failed run left a lock: %v", err)
+	}
+	l.Release()
+}
+
+func TestJournalAndGoodAreWrittenInOrder(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	l, err := acquire(t.Context(), []fleet.Host{localHost(t, "h1")}, state, Holder{User: "anna"}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"drain", "stop's", "st\\art"} {
+		l.Journal("h1", JournalEntry{Run: "r", Step: step, Result: "done", Message: `a "quoted" $HOME`})
+	}
+	for _, g := range []string{"aa", "bb", "aa"} {
+		l.Good("h1", g)
+	}
+	l.Release()
+	b, err := os.ReadFile(filepath.Join(state, "journal.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := readJournal(b)
+	if len(got) != 3 || got[0].Step != "drain" || got[1].Step != "stop's" || got[2].Step != `st\art` || got[2].Message != `a "quoted" $HOME` {
+		t.Errorf("journal: %q", b)
+	}
+	b, err = os.ReadFile(filepath.Join(state, "good"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Fields(string(b)); len(lines) != 4 || lines[0] != "bb" || lines[2] != "aa" {
+		t.Errorf("good: %q, want bb and then aa, once", b)
+	}
+}
