@@ -77,7 +77,7 @@ func (d *decoder) addresses(e entry, names []string) []string {
 // hosts builds the hosts of the cluster, or those of the load balancer, which
 // have no groups.
 func (d *decoder) hosts(root, n *node, groups []groupNode) []*Host {
-	base := Host{SSH: d.defaultSSH(), Config: d.config(nil, root.find("grafana", "config")), Env: d.env(nil, root.find("grafana", "env"))}
+	base := Host{SSH: d.defaultSSH(), Config: d.config(protocol(root), root.find("grafana", "config")), Env: d.env(nil, root.find("grafana", "env"))}
 	d.ssh(&base.SSH, root.get("ssh"))
 	seen := map[string]Position{}
 	at := map[string]*Host{}
@@ -99,6 +99,15 @@ func (d *decoder) hosts(root, n *node, groups []groupNode) []*Host {
 		out = append(out, h)
 	}
 	return out
+}
+
+// protocol is what grafana.tls means for every host: Grafana speaks HTTPS. It stands
+// with the settings, so that all who connect to a host find it in one place.
+func protocol(root *node) Config {
+	if root.find("grafana", "tls") == nil {
+		return nil
+	}
+	return Config{{Name: "server", Keys: []Key{{Name: "protocol", Value: PlainValue("https")}}}}
 }
 
 // host merges what cluster, groups and the host itself say. Hosts of one range
