@@ -65,7 +65,7 @@ balancer_files() { # balancer_files ROOT: HAProxy's and nginx's view of the host
     sed '/^frontend lab/,$d' "$cfg"
     printf 'frontend lab_stats\n\tbind *:8404\n\tstats enable\n\tstats uri /\n'
     printf 'frontend lab_grafana\n\tbind *:80\n\tdefault_backend lab_grafana\n'
-    printf 'backend lab_grafana\n\toption httpchk GET /api/health\n'
+    printf 'backend lab_grafana\n\toption httpchk GET /api/health\n\toption redispatch 1\n\tretries 3\n'
     for h in "${servers[@]}"; do printf '\tserver %s %s:3000 check inter 1s\n' "$h" "$(ip_of "$h")"; done
   } >"$R/haproxy.cfg"
   cat "$R/haproxy.cfg" >"$cfg"
