@@ -108,13 +108,13 @@ func (t tables) hooks() *item {
 	hook := func(name, doc string) field {
 		return key(name, (&item{kind: textKind, command: true, local: localProgram, doc: doc}).with("", "./hooks/"+name+".sh"))
 	}
-	return section("Programs on the operator's machine; each gets JSON on standard input.",
+	return section("Commands on the operator's machine, run by sh; each gets JSON on standard input.",
 		hook("before_run", "Before anything is changed; a failure ends the run."),
 		hook("after_run", "After the run, however it ended."),
 		hook("before_host", "Before a host's turn; a failure ends the rollout."),
-		hook("after_host", "After a host's turn."),
-		hook("on_failure", "When a turn fails."),
-		hook("on_rollback", "When a host is put back."),
+		hook("after_host", "After a host's turn that succeeded."),
+		hook("on_failure", "When the run failed."),
+		hook("on_rollback", "Before a host whose turn failed is put back."),
 	)
 }
 

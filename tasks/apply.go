@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -73,17 +72,8 @@ func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, r
 	if err := r.check(ctx, p); err != nil {
 		return err
 	}
-	k := hooks{cluster: r.c, run: r.id, command: r.o.Command}
-	if err := k.fire(ctx, hookBeforeRun, nil, map[string]any{"plan": plan}); err != nil {
-		return &HostError{Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook and run it again"}
-	}
-	err = r.execute(ctx, p, plan, lock, k, res)
-	if err != nil {
-		_ = k.fire(context.WithoutCancel(ctx), hookOnFailure, nil, map[string]any{"error": err.Error(), "hosts": res.Hosts})
-	} else if e := k.fire(ctx, hookAfterRun, nil, map[string]any{"hosts": res.Hosts}); e != nil {
-		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id, Message: "hook after_run: " + e.Error()})
-	}
-	return err
+	k := r.hooks()
+	return k.around(ctx, plan, res, func() error { return r.execute(ctx, p, plan, lock, k, res) })
 }
 
 // again reads and plans once more under the lock. A plan that the operator has
@@ -148,8 +138,15 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, lock *Lock
 	if err := r.before(ctx, p, plan, true); err != nil {
 		return err
 	}
+	var before database.Counts
+	if plan.changesVersion() {
+		before = r.content(ctx, p.connected())
+	}
 	ro := r.rollout(p, plan, lock, k)
 	if err := r.roll(ctx, ro, res); err != nil {
+		return err
+	}
+	if err := r.nothingLost(ctx, p, before); err != nil {
 		return err
 	}
 	return r.prune(ctx, p, plan, lock)
@@ -178,7 +175,7 @@ func (r *Runner) before(ctx context.Context, p *picture, plan *Plan, dump bool) 
 		case ActionCreateDatabase:
 			_, err = database.Create(ctx, p.hosts[0].Conn, r.c.Database)
 		case ActionBackup:
-			_, err = r.dump(ctx, p.connected(), plan)
+			p.dump, err = r.dump(ctx, p.connected(), plan)
 		case ActionBalancer:
 			// One call writes all balancers, so that they agree; a second finds nothing to do.
 			err = p.balancer.Apply(ctx, p.changes)
@@ -229,25 +226,17 @@ func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
 	return ro
 }
 
+// databaseTimeout bounds one short reading of the database.
+const databaseTimeout = 15 * time.Second
+
 // countMigrations reads the migration log through the first host that still answers.
-func (r *Runner) countMigrations(ctx context.Context, hosts []fleet.Host) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	var last error = errors.New("no host answers")
-	for _, h := range hosts {
-		db, err := database.Open(ctx, h.Conn, r.c.Database, nil)
-		if err != nil {
-			last = err
-			continue
-		}
+func (r *Runner) countMigrations(ctx context.Context, hosts []fleet.Host) (n int, err error) {
+	err = r.withDatabase(ctx, hosts, func(ctx context.Context, db *database.DB) error {
 		m, err := db.Migrations(ctx)
-		_ = db.Close()
-		if err == nil {
-			return int(m.Rows + max(m.Unified, 0)), nil
-		}
-		last = err
-	}
-	return 0, last
+		n = int(m.Rows + max(m.Unified, 0))
+		return err
+	})
+	return n, err
 }
 
 // roll gives the hosts their turns, finishes what an earlier run left, and proves at

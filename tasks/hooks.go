@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
 // hookName says when a hook runs.
@@ -24,14 +26,28 @@ const (
 	hookOnRollback hookName = "on_rollback"
 )
 
-// hookTimeout bounds a hook; one that hangs must not hold a drained host.
-const hookTimeout = 2 * time.Minute
+const (
+	// hookTimeout bounds a hook; one that hangs must not hold a drained host.
+	hookTimeout = 2 * time.Minute
+	// hookSays is how much of what a failing hook printed stands in the error.
+	hookSays = 4 << 10
+)
 
-// hooks are the operator's own commands.
+// hooks are the operator's own commands; the zero value runs none.
 type hooks struct {
 	cluster *inventory.Cluster
 	run     string
 	command string
+	sink    event.Sink
+	timeout time.Duration // of each; 0: hookTimeout
+}
+
+// hooks are those of the inventory, or none with --skip-hooks.
+func (r *Runner) hooks() hooks {
+	if r.o.SkipHooks {
+		return hooks{}
+	}
+	return hooks{cluster: r.c, run: r.id, command: r.o.Command, sink: r.o.Sink}
 }
 
 func (k hooks) path(n hookName) string {
@@ -42,13 +58,39 @@ func (k hooks) path(n hookName) string {
 	}[n]
 }
 
+// around does the work of a run between before_run, whose failure ends the run before
+// anything is touched, and after_run, which comes however the work ended; on_failure
+// comes before it. What the last two say cannot change how the run ended.
+func (k hooks) around(ctx context.Context, plan *Plan, res *Result, do func() error) error {
+	if err := k.fire(ctx, hookBeforeRun, nil, map[string]any{"plan": plan}); err != nil {
+		return &HostError{Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook, or add --skip-hooks"}
+	}
+	err := do()
+	ctx = context.WithoutCancel(ctx) // an interrupted run has hooks too
+	env, payload := map[string]string{"OUTCOME": "done"}, map[string]any{"outcome": "done", "hosts": res.Hosts}
+	if err != nil {
+		env["OUTCOME"], payload["outcome"], payload["error"] = "failed", "failed", err.Error()
+		k.tryFire(ctx, hookOnFailure, env, payload)
+	}
+	k.tryFire(ctx, hookAfterRun, env, payload)
+	return err
+}
+
+// tryFire runs a hook whose failure is a warning.
+func (k hooks) tryFire(ctx context.Context, n hookName, env map[string]string, payload map[string]any) {
+	if err := k.fire(ctx, n, env, payload); err != nil {
+		k.sink.Emit(event.Event{Kind: event.Warning, Run: k.run, Message: fmt.Sprintf("hook %s: %v", n, err)})
+	}
+}
+
 // host runs a hook about one host.
 func (k hooks) host(ctx context.Context, n hookName, h *inventory.Host, p *HostPlan) error {
 	return k.fire(ctx, n, map[string]string{"HOST": h.Name, "ADDRESS": h.Address}, map[string]any{"host": h.Name, "address": h.Address, "plan": p})
 }
 
-// fire runs a hook with JSON on its standard input and the short facts as
-// GHADEPLOY_* in its environment. Without such a hook it does nothing.
+// fire runs a hook as a line of sh in the inventory's folder, with JSON on its standard
+// input and the short facts as GHADEPLOY_* in its environment. Without such a hook it
+// does nothing.
 func (k hooks) fire(ctx context.Context, n hookName, env map[string]string, payload map[string]any) error {
 	if k.cluster == nil || k.path(n) == "" {
 		return nil
@@ -58,19 +100,34 @@ func (k hooks) fire(ctx context.Context, n hookName, env map[string]string, payl
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
+	limit := k.timeout
+	if limit == 0 {
+		limit = hookTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, k.path(n))
+	cmd := exec.CommandContext(ctx, "sh", "-c", k.path(n))
+	// A group of its own, so that the deadline ends what the hook started too, and that
+	// Ctrl-C on the terminal is for us alone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Dir = k.cluster.Dir
 	cmd.Stdin = strings.NewReader(string(in))
-	cmd.Env = append(os.Environ(), "GHADEPLOY_HOOK="+string(n), "GHADEPLOY_CLUSTER="+k.cluster.Name, "GHADEPLOY_RUN="+k.run)
+	cmd.Env = append(os.Environ(), "GHADEPLOY_HOOK="+string(n), "GHADEPLOY_CLUSTER="+k.cluster.Name, "GHADEPLOY_RUN="+k.run, "GHADEPLOY_COMMAND="+k.command)
 	for name, v := range env {
 		cmd.Env = append(cmd.Env, "GHADEPLOY_"+name+"="+v)
 	}
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %s", k.path(n), err, strings.TrimSpace(string(out)))
+	if err == nil {
+		return nil
 	}
-	return nil
+	if ctx.Err() == context.DeadlineExceeded {
+		err = fmt.Errorf("not done after %s", limit)
+	}
+	said := strings.TrimSpace(string(out[max(len(out)-hookSays, 0):]))
+	if said != "" {
+		said = ": " + said
+	}
+	return fmt.Errorf("%s: %w%s", k.path(n), err, said)
 }

@@ -41,6 +41,8 @@ func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do 
 	if err != nil {
 		return res, err
 	}
+	tell := r.tell(ctx, hosts, plan, res)
+	defer func() { tell(err) }() // once the lock is free: a slow receiver holds nobody up
 	defer lock.Release()
 	j := r.newJournal(lock)
 	j.begin(plan)

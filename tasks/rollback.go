@@ -204,18 +204,21 @@ func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string
 		_ = plan.seal()
 	}
 	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
-		ro := r.rollout(p, plan, lock, hooks{cluster: r.c, run: r.id, command: r.o.Command})
-		if dump != "" {
-			if err := ro.stopAll(ctx, p.connected()); err != nil {
-				return err
+		k := r.hooks()
+		return k.around(ctx, plan, res, func() error {
+			ro := r.rollout(p, plan, lock, k)
+			if dump != "" {
+				if err := ro.stopAll(ctx, p.connected()); err != nil {
+					return err
+				}
+				if err := r.restoreDump(ctx, p.connected(), dump); err != nil {
+					return err
+				}
+				plan.Policy.Kind = PolicyFirst
+				ro.migrations = nil
 			}
-			if err := r.restoreDump(ctx, p.connected(), dump); err != nil {
-				return err
-			}
-			plan.Policy.Kind = PolicyFirst
-			ro.migrations = nil
-		}
-		return r.roll(ctx, ro, res)
+			return r.roll(ctx, ro, res)
+		})
 	})
 }
 

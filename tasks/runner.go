@@ -28,6 +28,8 @@ type Options struct {
 	PlanHash string
 	// AllowDowngrade lets a version go down.
 	AllowDowngrade bool
+	// SkipHooks runs none of the inventory's hooks.
+	SkipHooks bool
 	// NoBackup leaves the dump before a version change out.
 	NoBackup bool
 	Sink     event.Sink
