@@ -65,8 +65,9 @@ func (a *app) restoreCommand() *cobra.Command {
 		}
 		return a.restore(ctx, o)
 	})
-	cmd.Long = `Put a dump of the database back. Grafana must be stopped on all hosts first
-("ghadeploy stop"); what was written since the dump is lost.`
+	cmd.Long = `Put a dump of the database back: Grafana is stopped on all hosts, the dump is put
+back, one host is started alone, then the others. What was written since the
+dump is lost, and nobody is served meanwhile.`
 	cmd.Flags().StringVar(&o.dump, "dump", "", "the dump, as \"backup --list\" shows it (required)")
 	return cmd
 }
@@ -92,7 +93,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions) error {
 	}
 	s.Close()
 	return a.render(restoreResult{o.dump}, func() error {
-		_, err := fmt.Fprintf(a.streams.Out, "restored %s; next: ghadeploy start %s\n", o.dump, o.path)
+		_, err := fmt.Fprintf(a.streams.Out, "restored %s; next: ghadeploy verify %s\n", o.dump, o.path)
 		return err
 	})
 }

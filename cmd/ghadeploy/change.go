@@ -22,6 +22,8 @@ type changeFlags struct {
 	skipCheck []string
 	report    string
 	planHash  string
+	metrics   string
+	skipHooks bool
 
 	allowDowngrade, noBackup bool
 }
@@ -64,8 +66,12 @@ func (a *app) change(ctx context.Context, command string, f changeFlags, do func
 		return err
 	}
 	defer s.Close()
+	start := a.now()
 	result, err := do(s)
 	s.Close()
+	if e := f.writeMetrics(s.cluster, command, start, a.now(), result, err); e != nil && err == nil {
+		err = e
+	}
 	if f.report != "" {
 		if e := a.writeReport(f.report, record, s.cluster, command, result, err); e != nil && err == nil {
 			err = e
@@ -79,6 +85,7 @@ func (f changeFlags) adjust(s *session) error {
 	o := &s.options
 	o.LockWait, o.SkipChecks, o.PlanHash = f.lockWait, f.skipCheck, f.planHash
 	o.AllowDowngrade, o.NoBackup = f.allowDowngrade, f.noBackup
+	o.SkipHooks = f.skipHooks
 	o.Confirm, o.Pause = s.confirm, s.pause
 	if len(f.hosts) > 0 {
 		hosts, err := hostsNamed(s.cluster, f.hosts)

@@ -95,7 +95,7 @@ func (a *app) commands() []*cobra.Command {
 			a.checkCommand(), a.planCommand(), a.applyCommand(), a.upgradeCommand(), a.restartCommand(), a.rollbackCommand(), a.removeCommand(),
 		}},
 		{groupSee, []*cobra.Command{
-			a.statusCommand(), a.verifyCommand(), a.logsCommand(), a.execCommand(), a.historyCommand(), a.releasesCommand(), a.diffCommand(),
+			a.statusCommand(), a.verifyCommand(), a.logsCommand(), a.execCommand(), a.historyCommand(), a.releasesCommand(), a.diffCommand(), a.targetsCommand(),
 		}},
 		{groupControl, []*cobra.Command{
 			a.drainCommand(), a.undrainCommand(), a.stopCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(), a.backupCommand(), a.restoreCommand(),

@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/notify"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -45,6 +46,7 @@ func documents() map[string]any {
 		"keygen":   keygenResult{},
 		"encrypt":  encryptResult{},
 		"decrypt":  decryptResult{},
+		"targets":  []notify.Target{},
 	}
 }
 
