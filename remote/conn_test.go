@@ -87,8 +87,9 @@ func TestTunnelDeadlines(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// The far end does not read: the windows fill, and the deadline frees the writer.
-	_ = near.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	_, err = near.Write(make([]byte, 64<<20))
+	much := make([]byte, 64<<20) // making it may take longer than the deadline
+	_ = near.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	_, err = near.Write(much)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -162,10 +163,8 @@ func TestDialErrors(t *testing.T) {
 
 func TestForwardingRefused(t *testing.T) {
 	c := dialHost(t, &remotetest.Server{NoForwarding: true})
-	for network, address := range map[string]string{"tcp": "127.0.0.1:1", "unix": "/s"} {
-		if _, err := c.Dial(t.Context(), network, address); !errors.Is(err, ErrForwardingRefused) {
-			t.Errorf("%s: got %v", network, err)
-		}
+	if _, err := c.Dial(t.Context(), "unix", "/s"); !errors.Is(err, ErrForwardingRefused) {
+		t.Errorf("got %v", err)
 	}
 	if _, err := c.Listen(t.Context(), "tcp", "127.0.0.1:0"); !errors.Is(err, ErrForwardingRefused) {
 		t.Errorf("got %v", err)

@@ -14,7 +14,8 @@ import (
 
 // Dial connects from the host to address: ("tcp", "127.0.0.1:3000") or ("unix",
 // "/run/haproxy/admin.sock"). Names are looked up by the host. The connection
-// outlives ctx and has deadlines. Errors: [ErrForwardingRefused],
+// outlives ctx and has deadlines. Where sshd's policy forbids a TCP address, a
+// command on the host connects instead. Errors: [ErrForwardingRefused],
 // [syscall.ECONNREFUSED] where the host says so (both for errors.Is), an
 // *[UnreachableError] when the SSH connection is gone, or ctx's.
 func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -23,6 +24,13 @@ func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, e
 		return nil, fmt.Errorf("%s: dial %s %s: %w", c.target.Name, network, address, err)
 	}
 	ch, reqs, err := c.open(ctx, kind, payload)
+	if err != nil && network != "unix" && forbidden(err) {
+		conn, err := c.dialByCommand(ctx, network, address)
+		if err != nil {
+			return nil, c.dialError(network, address, err)
+		}
+		return conn, nil
+	}
 	if err != nil {
 		return nil, c.dialError(network, address, err)
 	}
@@ -67,12 +75,18 @@ func (c *Client) dialError(network, address string, err error) error {
 	}
 	cause := errors.New(refused.Message)
 	switch {
-	case refused.Reason == ssh.Prohibited, refused.Reason == ssh.UnknownChannelType:
+	case forbidden(err):
 		cause = fmt.Errorf("%w: set AllowTcpForwarding (unix sockets: AllowStreamLocalForwarding) to yes in its sshd_config", ErrForwardingRefused)
 	case strings.Contains(strings.ToLower(refused.Message), "connection refused"):
 		cause = syscall.ECONNREFUSED
 	}
 	return fmt.Errorf("%s: dial %s %s from the host: %w", c.target.Name, network, address, cause)
+}
+
+// forbidden tells sshd's policy from a connection that failed.
+func forbidden(err error) bool {
+	refused, ok := errors.AsType[*ssh.OpenChannelError](err)
+	return ok && (refused.Reason == ssh.Prohibited || refused.Reason == ssh.UnknownChannelType)
 }
 
 // streamEnd is nil for the ordinary end of one stream.
