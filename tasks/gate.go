@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -21,9 +22,35 @@ type gate struct {
 	// passes is how many looks in a row must find it open.
 	passes  int
 	timeout time.Duration
+	// patience is how long a host may be unreachable meanwhile; 0: as long as timeout.
+	patience time.Duration
 	// look tells whether the gate is open, and in words what it saw. A fatal
-	// error ends the wait at once.
+	// error ends the wait at once; a *[remote.UnreachableError] does when it lasts,
+	// since a link that was cut comes back.
 	look func(ctx context.Context) (open bool, saw string, fatal error)
+}
+
+// absence is how long a host has been unreachable, and the error that said so.
+type absence struct {
+	since time.Time
+	err   error
+}
+
+// excuse takes an error of look and gives back what ends the wait: nothing while a
+// host has been unreachable for less than patience.
+func (a *absence) excuse(err error, patience time.Duration) error {
+	if !unreachable(err) {
+		*a = absence{}
+		return err
+	}
+	if a.err == nil {
+		a.since = time.Now()
+	}
+	a.err = err
+	if time.Since(a.since) > patience {
+		return err
+	}
+	return nil
 }
 
 // wait looks until the gate is open. The error is a *[GateError], a fatal one of
@@ -36,8 +63,12 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 	poll := time.NewTicker(gatePoll)
 	defer poll.Stop()
 	saw := "nothing yet"
+	var away absence
 	for streak := 0; ; {
 		open, now, err := g.look(ctx)
+		if err = away.excuse(err, cmp.Or(g.patience, g.timeout)); away.err != nil {
+			open, now = false, away.err.Error()
+		}
 		if err != nil {
 			sink.Emit(event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: err.Error(), Seconds: time.Since(start).Seconds()})
 			return err
@@ -62,9 +93,11 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-deadline.C:
-			e := &GateError{Host: host, Gate: g.name, Saw: saw, After: g.timeout}
 			sink.Emit(event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: saw, Seconds: time.Since(start).Seconds()})
-			return e
+			if away.err != nil {
+				return away.err
+			}
+			return &GateError{Host: host, Gate: g.name, Saw: saw, After: g.timeout}
 		case <-poll.C:
 		}
 	}

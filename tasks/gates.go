@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -26,10 +28,14 @@ const (
 	gateStability = "stability" // still the same process at the end of the turn
 )
 
-// maxRestarts is how often systemd may restart a host within its turn before
-// that is called flapping. A database that is away for some seconds makes
-// Grafana exit, and systemd try again every 5 s; a wrong configuration never heals.
-const maxRestarts = 4
+// maxRestarts is how often systemd may restart a host within its turn, while its
+// database answers, before that is called flapping: a node that loses the race for
+// the migration lock exits and is restarted; a wrong configuration never heals.
+const maxRestarts = 3
+
+// idleStart is how long a service may be inactive before that is its end: after a
+// reboot sshd answers before Grafana's turn has come.
+const idleStart = 15 * time.Second
 
 // gateNames are the gates that apply to a cluster.
 func gateNames(c *inventory.Cluster) []string {
@@ -43,55 +49,138 @@ func gateNames(c *inventory.Cluster) []string {
 	return out
 }
 
+// sighting is what a host says of the service at one moment.
+type sighting struct {
+	ServiceFacts
+	boot string
+}
+
+func (s sighting) String() string {
+	return fmt.Sprintf("%s/%s, pid %d, %d restarts", s.Active, s.Sub, s.PID, s.Restarts)
+}
+
+const stateScript = `systemctl show "$1.service" -p ActiveState,SubState,MainPID,NRestarts,Result; echo "Boot=$(cat /proc/sys/kernel/random/boot_id)"`
+
 // serviceState is what systemd says of the service right now.
-func serviceState(ctx context.Context, h fleet.Host, service string) (ServiceFacts, error) {
+func serviceState(ctx context.Context, h fleet.Host, service string) (sighting, error) {
 	res, err := h.Run(ctx, remote.Command{
-		Step:    "read the service's state",
-		Args:    []string{"systemctl", "show", service + ".service", "-p", "ActiveState,SubState,MainPID,NRestarts,Result"},
-		Timeout: readTimeout * 2,
+		Step: "read the service's state", Script: stateScript, Args: []string{service}, Timeout: readTimeout * 2,
 	})
 	if err != nil {
-		return ServiceFacts{}, err
+		return sighting{}, err
 	}
 	p := factsParser{f: &Facts{}}
+	var s sighting
 	for line := range strings.Lines(string(res.Stdout)) {
-		p.property(strings.TrimSpace(line))
+		line = strings.TrimSpace(line)
+		if boot, ok := strings.CutPrefix(line, "Boot="); ok {
+			s.boot = boot
+			continue
+		}
+		p.property(line)
 	}
-	return p.f.Service, nil
+	s.ServiceFacts = p.f.Service
+	return s, nil
+}
+
+// serviceWatch judges how a start goes on.
+type serviceWatch struct {
+	r    *rollout
+	host fleet.Host
+	// excused are the restarts up to which the database did not answer.
+	excused, seen        int
+	awaySince, idleSince time.Time
+	first                *sighting
 }
 
 // service opens when systemd has the service running. A service that failed for
-// good, or that came back with another process, will not get better by waiting.
-func (r *rollout) service(h fleet.Host, first *ServiceFacts) gate {
-	return gate{name: gateService, timeout: r.cluster.Rollout.StartTimeout, look: func(ctx context.Context) (bool, string, error) {
-		s, err := serviceState(ctx, h, r.cluster.Paths.Service)
-		if err != nil {
+// good, or that keeps being restarted, will not get better by waiting, except while
+// its database is away.
+func (r *rollout) service(h fleet.Host, first *sighting) gate {
+	w := &serviceWatch{r: r, host: h, first: first}
+	return gate{name: gateService, timeout: r.cluster.Rollout.StartTimeout, patience: r.cluster.Rollout.GateTimeout, look: w.look}
+}
+
+func (w *serviceWatch) look(ctx context.Context) (bool, string, error) {
+	s, err := serviceState(ctx, w.host, w.r.cluster.Paths.Service)
+	if err != nil {
+		if unreachable(err) || ctx.Err() != nil {
 			return false, "", err
 		}
-		saw := fmt.Sprintf("%s/%s, pid %d, %d restarts", s.Active, s.Sub, s.PID, s.Restarts)
-		if s.Active == "failed" || s.Active == "inactive" || s.Restarts >= maxRestarts {
-			return false, saw, &GateError{Host: h.Name, Gate: gateService, Saw: "Grafana does not stay up: " + saw}
+		return false, err.Error(), nil
+	}
+	saw := s.String()
+	dead := s.Active == "failed"
+	if s.Active != "inactive" {
+		w.idleSince = time.Time{}
+	} else if w.idleSince.IsZero() {
+		w.idleSince = time.Now()
+	} else if time.Since(w.idleSince) > idleStart {
+		dead = true
+	}
+	if s.Restarts > w.seen || dead {
+		w.seen = s.Restarts
+		if err := w.databaseAway(ctx); err != nil {
+			w.excused, dead = s.Restarts, false
+			saw += "; the database does not answer: " + err.Error()
 		}
-		*first = s
-		return s.Active == "active" && s.Sub == "running", saw, nil
-	}}
+	}
+	if dead || s.Restarts-w.excused >= maxRestarts {
+		return false, saw, &GateError{Host: w.host.Name, Gate: gateService, Saw: "Grafana does not stay up: " + saw}
+	}
+	*w.first = s
+	return s.Active == "active" && s.Sub == "running", saw, nil
+}
+
+// databaseAway says why the database does not answer through the host; nil when it
+// does, when it refuses us for good, and when it has been away for too long.
+func (w *serviceWatch) databaseAway(ctx context.Context) error {
+	err := w.r.database(ctx, w.host)
+	login, ok := errors.AsType[*database.LoginError](err)
+	if !ok || !slices.Contains([]database.LoginKind{database.Unreachable, database.TooMany, database.OtherLogin}, login.Kind) {
+		w.awaySince = time.Time{}
+		return nil
+	}
+	if w.awaySince.IsZero() {
+		w.awaySince = time.Now()
+	}
+	if time.Since(w.awaySince) > w.r.cluster.Rollout.GateTimeout {
+		return nil
+	}
+	return err
+}
+
+// database logs in to the database through a host, as Grafana there does.
+func (r *rollout) database(ctx context.Context, h fleet.Host) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	db, err := database.Open(ctx, h.Conn, r.cluster.Database, nil)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // stability is checked once, at the end of a turn: provisioning that fails in the
 // background takes the server down some time after it first answered.
-func (r *rollout) stability(h fleet.Host, first *ServiceFacts) gate {
+func (r *rollout) stability(h fleet.Host, first *sighting) gate {
 	return gate{name: gateStability, timeout: readTimeout, look: func(ctx context.Context) (bool, string, error) {
 		s, err := serviceState(ctx, h, r.cluster.Paths.Service)
 		if err != nil {
 			return false, "", err
 		}
-		saw := fmt.Sprintf("%s/%s, pid %d, %d restarts", s.Active, s.Sub, s.PID, s.Restarts)
-		if s.PID != first.PID || s.Restarts != first.Restarts || s.Active != "active" {
-			return false, saw, &GateError{Host: h.Name, Gate: gateStability, Saw: fmt.Sprintf("Grafana does not stay up: pid %d is now %s", first.PID, saw)}
+		if s.boot != first.boot {
+			return false, "", errRebooted
 		}
-		return true, saw, nil
+		if s.PID != first.PID || s.Restarts != first.Restarts || s.Active != "active" {
+			return false, s.String(), &GateError{Host: h.Name, Gate: gateStability, Saw: fmt.Sprintf("Grafana does not stay up: pid %d is now %s", first.PID, s)}
+		}
+		return true, s.String(), nil
 	}}
 }
+
+// errRebooted: the host was booted anew between its gates.
+var errRebooted = errors.New("the host was rebooted meanwhile")
 
 // health opens when the node answers, reaches its database, and is the version
 // that was deployed.

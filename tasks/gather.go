@@ -31,6 +31,8 @@ type picture struct {
 	changes  []balancer.Change
 	before   []Action
 	notes    []string
+	// dump is the one that this run took; zero before, or without one.
+	dump database.Backup
 }
 
 // want is what a command wants of the cluster.

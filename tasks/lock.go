@@ -34,14 +34,22 @@ const (
 // Lock is held on every host of a run, each by a process on that host which
 // lives as long as our connection to it.
 type Lock struct {
+	state  string
+	holder Holder
+
+	mu    sync.Mutex
 	holds map[string]*hold
 }
+
+// errLockTaken: somebody ended the process that held the lock for this run.
+var errLockTaken = errors.New("the lock was taken away from this run")
 
 // hold is the lock of one host, and the way to its journal.
 type hold struct {
 	host   string
 	orders chan string
 	ended  chan struct{} // the remote process is gone
+	err    error         // how it ended; set before ended is closed
 	cancel context.CancelFunc
 }
 
@@ -81,7 +89,7 @@ func acquire(ctx context.Context, hosts []fleet.Host, state string, h Holder, wa
 }
 
 func acquireOnce(ctx context.Context, hosts []fleet.Host, state string, h Holder) (*Lock, error) {
-	l := &Lock{holds: map[string]*hold{}}
+	l := &Lock{state: state, holder: h, holds: map[string]*hold{}}
 	if len(hosts) == 0 {
 		return l, nil
 	}
@@ -120,9 +128,8 @@ func holdHost(ctx context.Context, host fleet.Host, state string, h Holder) (*ho
 	in, feed := io.Pipe()
 	answer, out := io.Pipe()
 	k := &hold{host: host.Name, orders: make(chan string, 256), ended: make(chan struct{}), cancel: cancel}
-	var runErr error
 	go func() {
-		_, runErr = host.Run(run, remote.Command{
+		_, k.err = host.Run(run, remote.Command{
 			Step: "hold the lock", Script: lockScript, Args: []string{state},
 			Become: true, Stdin: in, Stdout: out, Timeout: -1,
 		})
@@ -154,7 +161,7 @@ func holdHost(ctx context.Context, host fleet.Host, state string, h Holder) (*ho
 	}
 	k.close()
 	<-k.ended
-	return nil, refused(host.Name, word, runErr)
+	return nil, refused(host.Name, word, k.err)
 }
 
 // refused turns what lock.sh said instead of "locked" into an error.
@@ -218,8 +225,67 @@ func (k *hold) close() {
 	}()
 }
 
+// staleLease is how long lock.sh lives on without a word on a link that was cut.
+const staleLease = 25 * time.Second
+
+// Renew takes the lock again on hosts whose link was lost and is back. The error is a
+// *[LockedError] when somebody else came between, wraps errLockTaken when the lock
+// was broken by force, and is that of the link when it is still lost.
+func (l *Lock) Renew(ctx context.Context, hosts ...fleet.Host) error {
+	return eachHost(hosts, func(_ int, h fleet.Host) error {
+		k := l.hold(h.Name)
+		if k == nil || !k.lost() {
+			return nil
+		}
+		if !unreachable(k.err) {
+			return &HostError{Host: h.Name, Step: "hold the lock", Cause: errLockTaken, State: "no further host was touched", Next: "ghadeploy lock INVENTORY"}
+		}
+		fresh, err := l.retake(ctx, h)
+		if err != nil {
+			return err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.holds[h.Name] = fresh
+		return nil
+	})
+}
+
+// retake waits for what this run itself left behind on a link that is gone.
+func (l *Lock) retake(ctx context.Context, h fleet.Host) (*hold, error) {
+	end := time.Now().Add(staleLease)
+	for {
+		k, err := holdHost(ctx, h, l.state, l.holder)
+		var held *LockedError
+		if err == nil || !errors.As(err, &held) || held.Holder.Run != l.holder.Run || time.Now().After(end) {
+			return k, err
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lost tells whether the process on the host is gone.
+func (k *hold) lost() bool {
+	select {
+	case <-k.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *Lock) hold(host string) *hold {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holds[host]
+}
+
 // Release frees all hosts and waits until they are.
 func (l *Lock) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, k := range l.holds {
 		wg.Go(func() {
@@ -240,6 +306,8 @@ func (l *Lock) Journal(host string, e JournalEntry) {
 	if err != nil {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for name, k := range l.holds {
 		if host == "" || host == name {
 			k.order("journal " + string(line))
@@ -249,7 +317,7 @@ func (l *Lock) Journal(host string, e JournalEntry) {
 
 // Good records that a generation passed its gates on a host.
 func (l *Lock) Good(host, generation string) {
-	if k := l.holds[host]; k != nil {
+	if k := l.hold(host); k != nil {
 		k.order("good " + generation)
 	}
 }

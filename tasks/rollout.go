@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,8 +44,18 @@ type rollout struct {
 	outcomes map[string]HostOutcome
 }
 
-// errInterrupted: the operator asked to stop after the turn at hand.
-var errInterrupted = errors.New("interrupted: the hosts that are not named as done were not touched")
+// interruptedError: the operator asked to stop after the turn at hand.
+type interruptedError struct{}
+
+var errInterrupted error = interruptedError{}
+
+// Error names the way on.
+func (interruptedError) Error() string {
+	return "interrupted: hosts that are not named as done were not touched; next: ghadeploy apply INVENTORY"
+}
+
+// Is makes it a [context.Canceled].
+func (interruptedError) Is(target error) bool { return target == context.Canceled }
 
 // probe is the host's, made once, so that its HTTP connections are reused.
 func (r *rollout) probe(h fleet.Host) *Probe {
@@ -101,9 +112,15 @@ func (r *rollout) roll(ctx context.Context) error {
 		if err := r.othersHealthy(ctx, batch); err != nil {
 			return err
 		}
+		if err := r.lock.Renew(ctx, slices.Collect(maps.Values(r.hosts))...); err != nil {
+			return err
+		}
 		last := i == len(p.Batches)-1
 		err := r.batch(ctx, batch, done, total, last)
 		done += len(batch)
+		if err != nil && i == 0 && p.Kind == PolicyOneFirst {
+			return r.firstFailed(ctx, batch[0], err)
+		}
 		if err != nil && (r.plan.Policy.OnFailure != "continue" || i == 0 && p.Migrates) {
 			return err
 		}
@@ -262,6 +279,22 @@ func (r *rollout) stopOthers(ctx context.Context) error {
 	})
 }
 
+// firstFailed ends a rollout whose first host failed while all others are stopped for
+// it: when nothing was migrated they serve again on the old version; else only the
+// dump brings them back.
+func (r *rollout) firstFailed(ctx context.Context, first string, cause error) error {
+	r.mu.Lock()
+	migrated := r.outcomes[first].Outcome != "rolled back"
+	r.mu.Unlock()
+	if migrated {
+		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: "the other hosts stay stopped: the schema may be newer than what they know; next: correct the cause and run apply again, or ghadeploy rollback INVENTORY --with-database DUMP"})
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	return joined([]error{cause, r.startOthers(ctx)})
+}
+
 // startOthers brings what stopOthers stopped back on the old version.
 func (r *rollout) startOthers(ctx context.Context) error {
 	var stopped []fleet.Host
@@ -280,19 +313,49 @@ func (r *rollout) startOthers(ctx context.Context) error {
 func (r *rollout) settled(ctx context.Context, h fleet.Host) error {
 	c := r.cluster
 	if !c.Rollout.SettleAuto {
-		return sleep(ctx, c.Rollout.Settle)
+		return r.rest(ctx, h, c.Rollout.Settle)
 	}
 	if c.Alerting.HA != string(grafana.Gossip) || len(c.Hosts) < 2 {
 		return nil
 	}
 	start := time.Now()
 	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait until gossip has settled"})
+	ctx, stop := r.untilInterrupt(ctx)
+	defer stop()
 	saw, err := waitForLog(ctx, h, c.Paths.Service, "gossip settled; proceeding|gossip not settled but continuing|continuing anyway", settleMax)
+	if r.interrupted() {
+		return nil // no turn follows
+	}
 	if err != nil {
 		return err
 	}
 	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Message: saw, Seconds: time.Since(start).Seconds()})
 	return nil
+}
+
+// rest is the settle of a fixed length.
+func (r *rollout) rest(ctx context.Context, h fleet.Host, d time.Duration) error {
+	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait for " + d.String()})
+	wait, stop := r.untilInterrupt(ctx)
+	defer stop()
+	if err := sleep(wait, d); err != nil && !r.interrupted() {
+		return err
+	}
+	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Seconds: d.Seconds()})
+	return nil
+}
+
+// untilInterrupt is ctx that ends as well when the operator asks to stop.
+func (r *rollout) untilInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-r.interrupt:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

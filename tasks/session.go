@@ -51,11 +51,18 @@ func (r *Runner) dial(ctx context.Context, h *inventory.Host) (fleet.Conn, error
 	if r.o.Connect != nil {
 		return r.o.Connect(ctx, h)
 	}
-	conn, err := r.o.Dialer.Dial(ctx, targetOf(h))
-	if err != nil {
-		return nil, err // a nil *Client must not become a Conn that is not nil
+	dial := func(ctx context.Context) (fleet.Conn, error) {
+		conn, err := r.o.Dialer.Dial(ctx, targetOf(h))
+		if err != nil {
+			return nil, err // a nil *Client must not become a Conn that is not nil
+		}
+		return conn, nil
 	}
-	return conn, nil
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newLasting(conn, dial), nil
 }
 
 // seen is a host with what was found on it.
@@ -94,6 +101,9 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 	f, err := Observe(ctx, h, h.Name, r.c.Paths)
 	if err != nil || !f.Turn {
 		return f, err
+	}
+	if l, err := readHolders(ctx, h, r.c.Paths.State); err == nil && l.Held != nil && l.Held.Run != r.id && r.o.LockWait == 0 {
+		return nil, &LockedError{Host: h.Name, Holder: *l.Held}
 	}
 	r.o.Sink.Emit(event.Event{Kind: event.Info, Run: r.id, Host: h.Name, Message: "a turn of an earlier run still goes on; wait for its end"})
 	ctx, cancel := context.WithTimeout(ctx, turnPatience)

@@ -23,6 +23,12 @@ type turn struct {
 	last bool // no turn comes after this one
 }
 
+// The steps of a turn at the load balancer.
+const (
+	stepDrain   = "drain"
+	stepUndrain = "undrain"
+)
+
 // finishTimeout is how long a turn that is being ended from outside gets to
 // bring its host back.
 const finishTimeout = 3 * time.Minute
@@ -42,20 +48,49 @@ func (t turn) take(ctx context.Context) error {
 		err = t.command(ctx, verbFlip, t.plan.To)
 	}
 	if err == nil {
-		t.lock.Good(t.host.Name, t.want.Generation.ID)
-		t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.describe(t.plan.To)})
-		if err := t.hooks.host(ctx, hookAfterHost, t.host.Host, t.plan); err != nil {
-			t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: "hook after_host: " + err.Error()})
-		}
-		if t.last || t.rollout.plan.Policy.Kind == PolicyFirst {
-			return nil
-		}
-		return t.settled(ctx, t.host)
+		return t.done(ctx)
 	}
-	// From here on the host is brought back, whether or not ctx still lives.
+	if ctx.Err() != nil {
+		return t.abandoned(ctx, err)
+	}
+	// From here on the host is brought back, even when the run is told to stop at once.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	return t.failed(ctx, err, before, wasUp)
+}
+
+// done records a turn whose gates are open, and lets the cluster settle when
+// another turn follows.
+func (t turn) done(ctx context.Context) error {
+	if err := t.lock.Renew(ctx, t.host); err != nil {
+		return err
+	}
+	t.lock.Good(t.host.Name, t.want.Generation.ID)
+	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.describe(t.plan.To)})
+	if err := t.hooks.host(ctx, hookAfterHost, t.host.Host, t.plan); err != nil {
+		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: "hook after_host: " + err.Error()})
+	}
+	if t.last || t.rollout.plan.Policy.Kind == PolicyFirst {
+		return nil
+	}
+	return t.settled(ctx, t.host)
+}
+
+// abandonTimeout is how long a run that is told to stop at once may still take to
+// put a host back that is healthy.
+const abandonTimeout = 3 * time.Second
+
+// abandoned is the end of a turn that was told to stop at once: what was sent to the
+// host ends there by itself, and nothing is waited for.
+func (t turn) abandoned(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+	defer cancel()
+	detail := "stopped in the middle of its turn; what was begun on it ends by itself"
+	if err := t.putBackIfHealthy(ctx); err != nil {
+		detail += "; it may still be drained"
+	}
+	t.outcome(t.host.Name, HostOutcome{Outcome: "interrupted", Runs: "unknown", Detail: detail})
+	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: detail, Next: "ghadeploy apply INVENTORY"}
 }
 
 func (t turn) isUp() bool {
@@ -93,9 +128,9 @@ func (t turn) leave(ctx context.Context) error {
 	if t.balancer == nil || !t.isUp() {
 		return nil
 	}
-	return t.step("drain", func() error {
+	return t.step(stepDrain, func() error {
 		if err := t.balancer.Drain(ctx, t.host.Host); err != nil {
-			return &HostError{Host: t.host.Name, Step: "drain", Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then run apply again"}
+			return &HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then run apply again"}
 		}
 		err := t.balancer.WaitIdle(ctx, t.host.Host, t.cluster.Rollout.Drain)
 		var busy *balancer.BusyError
@@ -112,9 +147,7 @@ func (t turn) leave(ctx context.Context) error {
 func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 	t.setUp(t.host.Name, false)
 	err := t.step(string(v), func() error {
-		return t.watched(ctx, func(ctx context.Context) error {
-			return runTurn(ctx, t.host, v, t.cluster.Paths, to.Generation, t.cluster.Rollout.StartTimeout)
-		})
+		return t.watched(ctx, func(ctx context.Context) error { return t.send(ctx, v, to) })
 	})
 	var exit *remote.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -154,7 +187,19 @@ func (t turn) join(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
-	var first ServiceFacts
+	err = t.pass(ctx, want)
+	if errors.Is(err, errRebooted) {
+		err = t.pass(ctx, want)
+	}
+	if err != nil {
+		return err
+	}
+	return t.undrain(ctx)
+}
+
+// pass waits for all gates of the host in their order.
+func (t turn) pass(ctx context.Context, want grafana.Version) error {
+	var first sighting
 	gates := []gate{t.service(t.host, &first), t.rollout.health(t.host, want)}
 	for _, name := range gateNames(t.cluster) {
 		switch name {
@@ -169,7 +214,7 @@ func (t turn) join(ctx context.Context, version string) error {
 			return err
 		}
 	}
-	return t.undrain(ctx)
+	return nil
 }
 
 // undrain puts the host back and waits until the balancer sends it requests.
@@ -177,9 +222,9 @@ func (t turn) undrain(ctx context.Context) error {
 	if t.balancer == nil {
 		return nil
 	}
-	return t.step("undrain", func() error {
+	return t.step(stepUndrain, func() error {
 		if err := t.balancer.Undrain(ctx, t.host.Host); err != nil {
-			return &HostError{Host: t.host.Name, Step: "undrain", Cause: err, State: "Grafana on it is healthy, but drained", Next: "ghadeploy undrain INVENTORY --limit " + t.host.Name}
+			return &HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "ghadeploy undrain INVENTORY --limit " + t.host.Name}
 		}
 		if err := t.balancer.WaitUp(ctx, t.host.Host, t.cluster.Rollout.GateTimeout); err != nil {
 			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then run apply again"}
@@ -202,10 +247,14 @@ func (t turn) countMigrations(ctx context.Context) (n int, ok bool) {
 func (t turn) failed(ctx context.Context, cause error, before int, wasUp bool) error {
 	var gone *remote.UnreachableError
 	if errors.As(cause, &gone) && gone.Host == t.host.Name {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: "unknown", Detail: "unreachable; what was started on it ends by itself"})
+		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: "unknown", Detail: "unreachable; what was begun on it ends by itself"})
 		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "unreachable; the stop, flip and start that were under way end on the host by themselves"})
+		// The balancer's own check keeps it out for as long as it does not answer.
 		_ = t.putBack(ctx)
 		return cause
+	}
+	if t.blameless(cause) {
+		return t.kept(ctx, cause)
 	}
 	lines := t.journalTail(ctx)
 	state, next := t.recover(ctx, cause, before, wasUp)
@@ -230,7 +279,7 @@ func (t turn) recover(ctx context.Context, cause error, before int, wasUp bool) 
 	back := t.plan.From.Generation
 	policy := t.rollout.plan.Policy.OnFailure
 	var never *HostError
-	if errors.As(cause, &never) && never.Step == "drain" {
+	if errors.As(cause, &never) && never.Step == stepDrain {
 		_ = t.putBack(ctx)
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.From), Detail: "not touched"})
 		return "it was put back into the load balancer", "ghadeploy apply"
@@ -254,6 +303,37 @@ func (t turn) recover(ctx context.Context, cause error, before int, wasUp bool) 
 		return "it was rolled back to " + t.describe(t.plan.From) + ", which is not healthy either: " + err.Error(), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name
 	}
 	return "it was rolled back to " + t.describe(t.plan.From) + " and serves", "correct the cause and run apply again"
+}
+
+// blameless tells whether a turn failed for a reason that is not on its host:
+// a balancer that does not answer, another host that is gone, a lock that was taken
+// away. Going back would restart a healthy host for nothing.
+func (t turn) blameless(cause error) bool {
+	var gone *remote.UnreachableError
+	var g *GateError
+	var h *HostError
+	var l *LockedError
+	switch {
+	case errors.As(cause, &l), errors.Is(cause, errLockTaken), errors.As(cause, &gone):
+		return true
+	case errors.As(cause, &g):
+		return g.Gate == gateBalancer
+	}
+	return errors.As(cause, &h) && h.Step == stepUndrain
+}
+
+// kept leaves a host on what it was given, and in the balancer when it is healthy.
+func (t turn) kept(ctx context.Context, cause error) error {
+	o := HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "healthy, but its turn did not end: " + cause.Error()}
+	if v := t.probe(t.host).Read(ctx); v.HealthErr != nil || !v.Health.OK() {
+		o.Detail = "its turn did not end: " + cause.Error()
+	} else if err := t.putBack(ctx); err != nil {
+		o.Detail = "healthy, but drained: " + err.Error()
+	} else {
+		t.lock.Good(t.host.Name, t.want.Generation.ID)
+	}
+	t.outcome(t.host.Name, o)
+	return cause
 }
 
 // putBack undrains without waiting: the balancer's own health check decides then.

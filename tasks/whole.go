@@ -31,7 +31,7 @@ func (t turn) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var first ServiceFacts
+	var first sighting
 	for _, g := range []gate{t.service(t.host, &first), t.rollout.health(t.host, want)} {
 		if err := g.wait(ctx, t.host.Name, t.sink); err != nil {
 			return err
