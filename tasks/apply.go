@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -110,7 +109,10 @@ func (r *Runner) check(ctx context.Context, p *picture) error {
 	}
 	e := &CheckError{}
 	for _, f := range failed {
-		e.Failed = append(e.Failed, fmt.Sprintf("%s: %s: %s (%s)", f.Host, f.Check, f.What, f.Fix))
+		e.Failed = append(e.Failed, f.String())
+		if !slices.Contains(e.Names, f.Check) {
+			e.Names = append(e.Names, f.Check)
+		}
 	}
 	return e
 }

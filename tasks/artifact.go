@@ -111,6 +111,7 @@ func (a artifacts) inspect(ctx context.Context, path string) (Release, error) {
 	if b, err := os.ReadFile(memo); err == nil && json.Unmarshal(b, &r) == nil && r.SHA256 != "" {
 		return r, nil
 	}
+	start := time.Now()
 	a.sink.Emit(event.Event{Kind: event.StepStarted, Step: "inspect", Message: "read " + filepath.Base(path)})
 	f, err := os.Open(path)
 	if err != nil {
@@ -128,6 +129,7 @@ func (a artifacts) inspect(ctx context.Context, path string) (Release, error) {
 	if b, err := json.Marshal(r); err == nil {
 		_ = writeFileAtomic(memo, b, 0o600) // a cache that cannot be written costs time and nothing else
 	}
+	a.sink.Emit(event.Event{Kind: event.StepDone, Step: "inspect", Message: "read " + filepath.Base(path), Seconds: time.Since(start).Seconds()})
 	return r, nil
 }
 

@@ -45,12 +45,17 @@ func (e *LockedError) Error() string {
 
 // CheckError is a preflight check that failed. Exit code 7.
 type CheckError struct {
-	Failed []string // "h1: database-login: password authentication failed"
+	Failed []string // "h1: database: password authentication failed; fix: ..."
+	Names  []string // the checks that failed, as --skip-check takes them
 }
 
-// Error lists the failed checks.
+// Error lists the failed checks, and says how to go on in spite of them.
 func (e *CheckError) Error() string {
-	return fmt.Sprintf("%d checks failed: %s; next: ghadeploy check INVENTORY", len(e.Failed), strings.Join(e.Failed, "; "))
+	s := fmt.Sprintf("%d checks failed, nothing was touched: %s; next: ghadeploy check INVENTORY", len(e.Failed), strings.Join(e.Failed, "; "))
+	if len(e.Names) > 0 {
+		s += ", or go on in spite of it with --skip-check " + strings.Join(e.Names, ",")
+	}
+	return s
 }
 
 // HostError is a step that failed on a host for another reason than a gate. Exit code 1.

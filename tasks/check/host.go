@@ -76,11 +76,17 @@ func methodOf(h fleet.Host) string {
 }
 
 func checkForwarding(_ fleet.Host, f hostFacts) []Finding {
+	const fix = "set AllowTcpForwarding yes in /etc/ssh/sshd_config, then systemctl reload sshd"
 	switch value := f.get("forwarding"); value {
 	case "no", "remote":
+		if f.get("bash") == "" {
+			return []Finding{fail("sshd has AllowTcpForwarding "+value+" and there is no bash",
+				"database, Redis, health and metrics cannot be read through this host: no gate would open", fix+"; or install bash")}
+		}
 		return []Finding{warn("sshd has AllowTcpForwarding "+value,
-			"database, Redis and health cannot be tried through this host; gates fall back to commands on it",
-			"set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")}
+			"database, Redis, health and metrics are read through commands (bash) instead, at most 8 connections at a time; verify --with-alerts needs more: its webhook listens through a reverse tunnel", fix)}
+	case "local":
+		return []Finding{warn("sshd has AllowTcpForwarding local", "verify --with-alerts cannot listen on this host for its webhook", fix)}
 	case "":
 		return ok("not to be read from sshd -T; the probes will tell")
 	default:
