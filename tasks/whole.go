@@ -31,11 +31,8 @@ func (t turn) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var first sighting
-	for _, g := range []gate{t.service(t.host, &first), t.rollout.health(t.host, want)} {
-		if err := g.wait(ctx, t.host.Name, t.sink); err != nil {
-			return err
-		}
+	if err := t.pass(ctx, want); err != nil {
+		return err
 	}
 	if err := t.undrain(ctx); err != nil {
 		return err
