@@ -71,6 +71,9 @@ func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, r
 	if err := r.check(ctx, p); err != nil {
 		return err
 	}
+	if err := refuseForeign(p, plan, r.c.Paths); err != nil {
+		return err
+	}
 	k := r.hooks()
 	return k.around(ctx, plan, res, func() error { return r.execute(ctx, p, plan, lock, k, res) })
 }

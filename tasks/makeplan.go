@@ -44,6 +44,9 @@ func makePlan(in planInput) (*Plan, error) {
 				p.Warnings = append(p.Warnings, fmt.Sprintf("%s is left as it is by --limit, though it would change: the hosts differ until it is applied too", h.Name))
 			}
 		}
+		for _, w := range foreign(in.facts[h.Name], in.cluster.Paths) {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: apply will refuse: %s", h.Name, w))
+		}
 		for _, w := range in.desired[h.Name].Warnings {
 			if !slices.Contains(p.Warnings, w) {
 				p.Warnings = append(p.Warnings, w)

@@ -7,6 +7,12 @@ say() { read -r now _ </proc/uptime; echo "$now $*" >>/run/ghadeploy-turn; }
 : >/run/ghadeploy-turn
 exec </dev/null >>/run/ghadeploy-turn.err 2>&1
 
+# Somebody else's unit, and the service that it runs, are not ours to take.
+if [ "$verb" = flip ] && [ -e "$u" ] && ! head -n 1 "$u" | grep -q '^# Managed by ghadeploy'; then
+	echo "$u is a unit that ghadeploy did not make, nothing was touched: systemctl disable --now $V; mv $u /root/" >&2
+	exit 1
+fi
+
 flip() {
 	[ -f "$R/generations/$G/manifest.json" ] || { echo "generation $G is not on this host" >&2; return 1; }
 	if ! cmp -s "$R/generations/$G/unit" "$u"; then

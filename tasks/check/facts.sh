@@ -30,6 +30,8 @@ if has systemctl; then
     [ "$(systemctl is-active "$fw" 2>/dev/null)" != active ] || fact firewall "$fw"
   done
   fact unit-fragment "$(systemctl show -p FragmentPath --value "$service" 2>/dev/null)"
+  f=/etc/systemd/system/$service.service
+  [ ! -e "$f" ] || head -n 1 "$f" | grep -q '^# Managed by ghadeploy' || fact unit-foreign "$f"
   fact unit-pid "$(systemctl show -p MainPID --value "$service" 2>/dev/null)"
   fact unit-state "$(systemctl is-active "$service" 2>/dev/null)"
 fi

@@ -180,11 +180,15 @@ func checkOtherGrafana(_ context.Context, r *run) []Finding {
 			all = append(all, fail("the package "+name+" is installed ("+manager+")", "its upgrades restart Grafana behind our back and overwrite the unit (#40162)",
 				"systemctl disable --now "+p.Service+" && "+remove+" "+bare+" (data and "+p.Etc+" stay); ghadeploy import takes its settings over"))
 		}
+		if unit := f.get("unit-foreign"); unit != "" {
+			all = append(all, fail(unit+" is a unit that ghadeploy did not make", "our unit goes there, and nothing of yours is overwritten",
+				"systemctl disable --now "+p.Service+"; mv "+unit+" /root/"))
+		}
 		if f.get("etc") == "folder" {
 			all = append(all, fail(p.Etc+" is a folder that ghadeploy did not make", "the link to the current configuration goes there, and nothing of yours is overwritten",
 				"mv "+p.Etc+" "+p.Etc+".before-ghadeploy; ghadeploy import takes its settings over"))
-		} else if target, isLink := strings.CutPrefix(f.get("etc"), "link "); isLink && !strings.HasPrefix(target, p.Root+"/") {
-			all = append(all, warn(p.Etc+" is a link to "+target, "it will be replaced", "move it away if somebody needs it"))
+		} else if target, isLink := strings.CutPrefix(f.get("etc"), "link "); isLink && !strings.HasSuffix(target, "/current/etc") {
+			all = append(all, fail(p.Etc+" is a link to "+target+" that ghadeploy did not make", "the link to the current configuration goes there", "rm "+p.Etc))
 		}
 		if unit := f.get("unit-fragment"); unit != "" && !strings.HasPrefix(unit, "/etc/systemd/system/") && len(f.values["package"]) == 0 {
 			all = append(all, warn("there is a unit "+unit, "ours in /etc/systemd/system takes precedence", "remove it when it is no longer needed"))
