@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -47,7 +48,7 @@ func interrupted(t *testing.T, args []string, stay bool, signals int) (code int,
 	started := make(chan struct{})
 	a := &app{
 		streams: ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: errs, Size: func() (int, int) { return 100, 0 }},
-		getenv:  func(string) string { return "" }, signals: sent,
+		getenv:  func(string) string { return "" }, signals: sent, now: time.Now,
 		newRunner: func(c *inventory.Cluster, o tasks.Options) runner {
 			close(started)
 			f := &fakeRunner{cluster: c, options: o, waits: true}
