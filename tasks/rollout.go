@@ -39,6 +39,7 @@ type rollout struct {
 
 	mu       sync.Mutex
 	up       map[string]bool // hosts whose Grafana is meant to run right now
+	deployed map[string]bool // hosts with a generation that this rollout did not stop
 	first    map[string]bool // of those, hosts that never ran before this rollout
 	probes   map[string]*Probe
 	outcomes map[string]HostOutcome
@@ -83,6 +84,13 @@ func (r *rollout) setUp(host string, up bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.up[host] = up
+}
+
+// stopped takes a host out of those that must be healthy: this run stopped it.
+func (r *rollout) stopped(host string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.deployed, host)
 }
 
 func (r *rollout) outcome(host string, o HostOutcome) {
@@ -214,16 +222,32 @@ func (r *rollout) bake(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// others are the hosts besides a batch that must be healthy before its turn; without
+// a batch, those that run.
+func (r *rollout) others(batch []string) (out []fleet.Host) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(batch) > 0 && !slices.ContainsFunc(batch, func(h string) bool { return r.up[h] }) {
+		return nil
+	}
+	for _, h := range r.cluster.Hosts {
+		serves := r.up[h.Name] || r.deployed[h.Name] && len(batch) > 0
+		if serves && !slices.Contains(batch, h.Name) {
+			out = append(out, r.hosts[h.Name])
+		}
+	}
+	return out
+}
+
 // othersHealthy refuses a turn while another host is unhealthy: two hosts would be
 // out of service. A host recovers within some seconds from what it sees of a
 // neighbour's turn, so it is waited for as long as a gate is.
+//
+// Others are all hosts that were ever deployed to, running or not, but for those that
+// this rollout has stopped itself. Starting a host that is down takes nobody out of
+// service, so it waits for no one.
 func (r *rollout) othersHealthy(ctx context.Context, batch []string) error {
-	var others []fleet.Host
-	for _, h := range r.running() {
-		if !slices.Contains(batch, h.Name) {
-			others = append(others, h)
-		}
-	}
+	others := r.others(batch)
 	if len(others) == 0 {
 		return nil
 	}

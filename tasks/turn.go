@@ -154,6 +154,7 @@ func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 		return err
 	}
 	if v == verbStop {
+		t.stopped(t.host.Name)
 		return err
 	}
 	t.setUp(t.host.Name, true)
