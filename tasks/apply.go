@@ -222,10 +222,10 @@ func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
 	ro := &rollout{
 		cluster: r.c, plan: plan, desired: p.desired, hosts: p.fleet(), balancer: p.balancer, sink: r.o.Sink, lock: lock,
 		run: r.id, pause: r.o.Pause, interrupt: r.o.Interrupt, hooks: k,
-		up: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{},
+		up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{},
 	}
 	for _, h := range p.hosts {
-		ro.up[h.Name] = h.facts.Service.Running()
+		ro.up[h.Name], ro.deployed[h.Name] = h.facts.Service.Running(), h.facts.Current != ""
 	}
 	ro.migrations = func(ctx context.Context) (int, error) { return r.countMigrations(ctx, p.connected()) }
 	return ro
