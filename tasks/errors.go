@@ -18,7 +18,11 @@ type GateError struct {
 
 // Error names host, gate, what it saw, and what to do.
 func (e *GateError) Error() string {
-	s := fmt.Sprintf("%s: gate %s did not open within %s: %s", e.Host, e.Gate, e.After.Round(100*time.Millisecond), e.Saw)
+	s := fmt.Sprintf("%s: gate %s", e.Host, e.Gate)
+	if e.After > 0 { // else what it saw was hopeless at once
+		s += fmt.Sprintf(" did not open within %s", e.After.Round(100*time.Millisecond))
+	}
+	s += ": " + e.Saw
 	if e.State != "" {
 		s += "; " + e.State
 	}

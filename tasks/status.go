@@ -37,5 +37,6 @@ type HostStatus struct {
 	DiskFree int64    `json:"disk_free_bytes,omitempty"`
 	Drift    []string `json:"drift,omitempty"` // files that are not what was deployed
 	Problems []string `json:"problems,omitempty"`
+	Notes    []string `json:"notes,omitempty"` // what looks odd and is well
 	Error    string   `json:"error,omitempty"` // why it is not reachable
 }

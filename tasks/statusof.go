@@ -186,46 +186,103 @@ func (s *HostStatus) seeBalancer(states map[string]balancer.State, err error) {
 	}
 }
 
+// liveSettles is how long after a host's start Live may count wrong: the host sees
+// itself alone for up to 10 s, and the others its old process for up to 20 s.
+// Messages arrive all the same.
+const liveSettles = 30 * time.Second
+
 // judge adds what only the hosts together show, and the verdict.
 func (s *Status) judge(c *inventory.Cluster) {
 	n := len(c.Hosts)
-	clustered := n > 1 && (c.Alerting.HA == string(grafana.Gossip) || c.Alerting.HA == string(grafana.OnRedis))
-	positions := map[int]string{}
-	members, live := "", ""
+	parts := []string{""}
+	if n > 1 && (c.Alerting.HA == string(grafana.Gossip) || c.Alerting.HA == string(grafana.OnRedis)) {
+		parts = append(parts, s.judgeMembers(n, c.Alerting.HA == string(grafana.Gossip)))
+	}
+	if c.Live.Redis.Address != "" {
+		parts = append(parts, s.judgeLive(n))
+	}
 	healthy := 0
 	for i := range s.Hosts {
 		h := &s.Hosts[i]
-		if h.Members != nil && clustered {
-			members = fmt.Sprintf(", members %d/%d", *h.Members, n)
-			if *h.Members < n || *h.Members > n && c.Alerting.HA == string(grafana.Gossip) {
-				h.problem("alerting has %d members, %d are expected", *h.Members, n)
-			}
-		} else if clustered && h.Service == "running" && h.Database != "" {
-			h.problem("alerting is not clustered")
-		}
-		if h.Position != nil && clustered {
-			if other, taken := positions[*h.Position]; taken {
-				h.problem("alerting position %d is %s's too: both notify", *h.Position, other)
-			}
-			positions[*h.Position] = h.Host
-		}
-		if h.LiveNodes != nil && c.Live.Redis.Address != "" {
-			live = fmt.Sprintf(", Live %d/%d", *h.LiveNodes, n)
-			if *h.LiveNodes < n {
-				h.problem("Live sees %d nodes, %d are expected", *h.LiveNodes, n)
-			}
-		}
 		if h.Drained != "" {
 			h.problem("drained by hand: %s", h.Drained)
 		}
-		h.Healthy = len(h.Problems) == 0
-		if h.Healthy {
+	}
+	s.sameVersion()
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		if h.Healthy = len(h.Problems) == 0; h.Healthy {
 			healthy++
 		}
 	}
-	s.sameVersion()
 	s.Healthy = healthy == len(s.Hosts)
-	s.Verdict = fmt.Sprintf("%d of %d hosts healthy%s%s", healthy, len(s.Hosts), members, live)
+	parts[0] = fmt.Sprintf("%d of %d hosts healthy", healthy, len(s.Hosts))
+	s.Verdict = strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ", ")
+}
+
+// judgeMembers compares what the hosts say of the alerting cluster of n, and gives the
+// least that any of them counts.
+func (s *Status) judgeMembers(n int, gossip bool) string {
+	positions := map[int]string{}
+	least := -1
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		if h.Members == nil {
+			if h.Service == "running" && h.Database != "" {
+				h.problem("alerting is not clustered")
+			}
+			continue
+		}
+		if least < 0 || *h.Members < least {
+			least = *h.Members
+		}
+		// On Redis the key of a node that was killed counts for up to 5 minutes.
+		if *h.Members < n || *h.Members > n && gossip {
+			h.problem("alerting has %d members, %d are expected", *h.Members, n)
+		}
+		if h.Position == nil {
+			continue
+		}
+		if other, taken := positions[*h.Position]; taken {
+			h.problem("alerting position %d is %s's too: both notify", *h.Position, other)
+		}
+		positions[*h.Position] = h.Host
+	}
+	if least < 0 {
+		return ""
+	}
+	return fmt.Sprintf("members %d/%d", least, n)
+}
+
+// judgeLive compares how many Live nodes the hosts see, and gives the least. A number
+// that is wrong only because a host has just been started is a note, no problem.
+func (s *Status) judgeLive(n int) string {
+	settling := slices.ContainsFunc(s.Hosts, func(h HostStatus) bool {
+		return !h.Since.IsZero() && s.Time.Sub(h.Since) < liveSettles
+	})
+	least := -1
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		if h.LiveNodes == nil {
+			continue
+		}
+		seen := *h.LiveNodes
+		if least < 0 || seen < least {
+			least = seen
+		}
+		switch {
+		case seen > n:
+			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d: the old process of a host that was restarted counts for up to 20 s more", seen, n))
+		case seen < n && settling:
+			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d so soon after a start; it takes up to 20 s", seen, n))
+		case seen < n:
+			h.problem("Live sees %d nodes, %d are expected", seen, n)
+		}
+	}
+	if least < 0 {
+		return ""
+	}
+	return fmt.Sprintf("Live %d/%d", min(least, n), n)
 }
 
 // sameVersion marks hosts that run another version than the first one.
@@ -233,7 +290,6 @@ func (s *Status) sameVersion() {
 	for i := range s.Hosts {
 		if a, b := s.Hosts[0].Version, s.Hosts[i].Version; a != "" && b != "" && a != b {
 			s.Hosts[i].problem("runs %s, %s runs %s", b, s.Hosts[0].Host, a)
-			s.Hosts[i].Healthy = false
 		}
 	}
 }

@@ -135,6 +135,7 @@ func (a *app) document(v any) error {
 
 // render shows a result: v as JSON, or what text writes.
 func (a *app) render(v any, text func() error) error {
+	named(v, a.inventoryName())
 	if a.json() {
 		return a.document(v)
 	}

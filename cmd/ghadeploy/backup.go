@@ -18,6 +18,7 @@ type backupOptions struct {
 // backupResult is the document of backup -o json.
 type backupResult struct {
 	Backups []database.Backup `json:"backups"`
+	partial
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -31,17 +32,17 @@ func (a *app) backupCommand() *cobra.Command {
 }
 
 func (a *app) backup(ctx context.Context, o backupOptions) error {
-	return look(ctx, a, sessionOptions{command: "backup", path: o.path}, func(s *session) (backupResult, error) {
+	return look(ctx, a, sessionOptions{command: "backup", path: o.path}, func(s *session) (*backupResult, error) {
 		if o.list {
 			list, err := s.runner.Backups(s.ctx)
-			return backupResult{orEmpty(list)}, err
+			return &backupResult{Backups: orEmpty(list)}, err
 		}
 		b, err := s.runner.Backup(s.ctx)
 		if err != nil {
-			return backupResult{[]database.Backup{}}, err
+			return &backupResult{}, err
 		}
-		return backupResult{[]database.Backup{b}}, nil
-	}, func(r backupResult) error {
+		return &backupResult{Backups: []database.Backup{b}}, nil
+	}, func(r *backupResult) error {
 		return ui.WriteBackups(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), r.Backups)
 	})
 }

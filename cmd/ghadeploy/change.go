@@ -113,6 +113,7 @@ func hostsNamed(c *inventory.Cluster, names []string) ([]*inventory.Host, error)
 // it says in which state every host is.
 func (a *app) finish(lines *ui.NDJSON, result *tasks.Result, err error) error {
 	code := a.exitCode(err)
+	named(result, a.inventoryName())
 	if a.json() {
 		last := lastLine{Result: result}
 		if err != nil {

@@ -17,6 +17,7 @@ type diffOptions struct {
 // diffResult is the document of diff -o json.
 type diffResult struct {
 	Drift []tasks.Drift `json:"drift"`
+	partial
 }
 
 func (a *app) diffCommand() *cobra.Command {
@@ -33,12 +34,12 @@ deployed. What the inventory would change is in "ghadeploy plan".`
 
 func (a *app) diff(ctx context.Context, o diffOptions) error {
 	drifted, cluster := false, ""
-	err := look(ctx, a, sessionOptions{command: "diff", path: o.path}, func(s *session) (diffResult, error) {
+	err := look(ctx, a, sessionOptions{command: "diff", path: o.path}, func(s *session) (*diffResult, error) {
 		cluster = s.cluster.Name
 		drift, err := s.runner.Drift(s.ctx)
 		drifted = len(drift) > 0
-		return diffResult{orEmpty(drift)}, err
-	}, func(r diffResult) error {
+		return &diffResult{Drift: orEmpty(drift)}, err
+	}, func(r *diffResult) error {
 		return ui.WriteDrift(a.streams.Out, a.streams.OutStyle, cluster, r.Drift)
 	})
 	if err == nil && drifted && o.detailed {

@@ -19,6 +19,13 @@ type historyOptions struct {
 // historyResult is the document of history -o json, newest run first.
 type historyResult struct {
 	Runs []tasks.RunRecord `json:"runs"`
+	partial
+}
+
+// runResult is the document of history show -o json.
+type runResult struct {
+	tasks.RunRecord
+	partial
 }
 
 func (a *app) historyCommand() *cobra.Command {
@@ -53,7 +60,7 @@ func (a *app) history(ctx context.Context, o historyOptions) error {
 	defer s.Close()
 	runs, err := s.runner.History(s.ctx, o.local)
 	s.Close()
-	if err != nil && (len(runs) == 0 || a.json()) {
+	if err != nil && len(runs) == 0 && !a.json() {
 		return err
 	}
 	if o.run != "" {
@@ -61,17 +68,13 @@ func (a *app) history(ctx context.Context, o historyOptions) error {
 		if e != nil {
 			return e
 		}
-		if e := a.render(r, func() error { return ui.WriteRun(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), r) }); e != nil {
-			return e
-		}
-		return err
+		return showAll(a, &runResult{RunRecord: r}, err, func() error {
+			return ui.WriteRun(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), r)
+		})
 	}
-	if e := a.render(historyResult{orEmpty(runs)}, func() error {
+	return showAll(a, &historyResult{Runs: orEmpty(runs)}, err, func() error {
 		return ui.WriteHistory(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), runs)
-	}); e != nil {
-		return e
-	}
-	return err
+	})
 }
 
 // oneRun finds a run by the beginning of its id.

@@ -18,6 +18,7 @@ type lockOptions struct {
 // lockResult is the document of lock and unlock -o json.
 type lockResult struct {
 	Hosts []tasks.HostLock `json:"hosts"`
+	partial
 }
 
 func (a *app) lockCommand() *cobra.Command {
@@ -43,13 +44,13 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 
 // locks does something and shows who holds the hosts after it.
 func (a *app) locks(ctx context.Context, o sessionOptions, do func(*session) error) error {
-	return look(ctx, a, o, func(s *session) (lockResult, error) {
+	return look(ctx, a, o, func(s *session) (*lockResult, error) {
 		if err := do(s); err != nil {
-			return lockResult{[]tasks.HostLock{}}, err
+			return &lockResult{}, err
 		}
 		hosts, err := s.runner.Holders(s.ctx)
-		return lockResult{orEmpty(hosts)}, err
-	}, func(r lockResult) error {
+		return &lockResult{Hosts: orEmpty(hosts)}, err
+	}, func(r *lockResult) error {
 		if len(r.Hosts) == 0 {
 			return nil
 		}

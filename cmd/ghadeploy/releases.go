@@ -14,6 +14,7 @@ import (
 // releasesResult is the document of releases -o json.
 type releasesResult struct {
 	Hosts []tasks.HostReleases `json:"hosts"`
+	partial
 }
 
 func (a *app) releasesCommand() *cobra.Command {
@@ -21,10 +22,10 @@ func (a *app) releasesCommand() *cobra.Command {
 }
 
 func (a *app) releases(ctx context.Context, path string) error {
-	return look(ctx, a, sessionOptions{command: "releases", path: path}, func(s *session) (releasesResult, error) {
+	return look(ctx, a, sessionOptions{command: "releases", path: path}, func(s *session) (*releasesResult, error) {
 		hosts, err := s.runner.Releases(s.ctx)
-		return releasesResult{orEmpty(hosts)}, err
-	}, func(r releasesResult) error {
+		return &releasesResult{Hosts: orEmpty(hosts)}, err
+	}, func(r *releasesResult) error {
 		return ui.WriteReleases(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), r.Hosts, a.now())
 	})
 }

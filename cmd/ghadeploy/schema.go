@@ -34,7 +34,7 @@ func documents() map[string]any {
 		"diff":     diffResult{},
 		"exec":     execResult{},
 		"history":  historyResult{},
-		"run":      tasks.RunRecord{}, // history show
+		"run":      runResult{}, // history show
 		"releases": releasesResult{},
 		"logs":     tasks.LogLine{}, // one a line
 		"lock":     lockResult{},    // and unlock

@@ -88,7 +88,7 @@ func (a *app) open(ctx context.Context, o sessionOptions) (*session, error) {
 		s.cleanup = append(s.cleanup, s.progress.Close)
 	}
 	s.options.Interrupt = s.watchSignals(o.graceful)
-	s.options.Sink = event.Tee(append(o.sinks, s.progress.Event)...)
+	s.options.Sink = namedEvents(event.Tee(append(o.sinks, s.progress.Event)...), o.path)
 	s.options.Dialer = s.dialer()
 	if err := s.askBecome(); err != nil {
 		s.Close()

@@ -49,17 +49,24 @@ func (a *app) status(ctx context.Context, o statusOptions) error {
 	if o.watch {
 		return s.watchStatus(o.interval)
 	}
-	st, err := s.runner.Status(s.ctx, nil)
-	if err != nil {
-		return err
-	}
+	early := s.arrivals()
+	st, err := s.runner.Status(s.ctx, early.host)
+	early.end()
+	ended := s.ctx.Err() != nil
 	s.Close()
-	if err := a.render(st, func() error {
-		return ui.WriteStatus(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), st, a.now())
-	}); err != nil {
+	if st == nil || ended {
 		return err
 	}
-	return statusCode(st)
+	// What kept a host from answering stands in its row.
+	if e := a.render(st, func() error {
+		return ui.WriteStatus(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), st, a.now())
+	}); e != nil {
+		return e
+	}
+	if code := statusCode(st); code != nil || err == nil {
+		return code
+	}
+	return &exitError{a.exitCode(err)}
 }
 
 // statusCode is the exit code that scripts wait for.
@@ -87,7 +94,7 @@ func (s *session) watchStatus(interval time.Duration) error {
 		if errors.Is(err, context.Canceled) && s.interrupted.Load() {
 			return nil // Ctrl-C is how watching ends
 		}
-		if err != nil {
+		if st == nil || s.ctx.Err() != nil {
 			return err
 		}
 		if s.json() {

@@ -46,6 +46,15 @@ func Diagnostics(ds inventory.Diagnostics) []Diagnostic {
 	return out
 }
 
+// checkFailure says how to go on: with what was wrong corrected, or in spite of it.
+func checkFailure(e *tasks.CheckError) Failure {
+	f := Failure{Kind: "check", Message: plural(len(e.Failed), "check") + " failed:\n" + strings.Join(e.Failed, "\n"), State: "nothing was touched", Next: "ghadeploy check INVENTORY"}
+	if len(e.Names) > 0 {
+		f.Next += "; to go on in spite of it: --skip-check " + strings.Join(e.Names, ",")
+	}
+	return f
+}
+
 // Failures takes err apart: one per error that was collected. path replaces
 // the word INVENTORY in commands to type.
 func Failures(err error, path string) []Failure {
@@ -54,6 +63,7 @@ func Failures(err error, path string) []Failure {
 		f := failure(e)
 		f.Next = strings.ReplaceAll(f.Next, "INVENTORY", path)
 		f.Message = strings.ReplaceAll(f.Message, "INVENTORY", path)
+		f.State = strings.ReplaceAll(f.State, "INVENTORY", path)
 		out = append(out, f)
 	}
 	return out
@@ -96,7 +106,7 @@ func failure(err error) Failure {
 		return Failure{Kind: "inventory", Message: plural(len(diagnostics), "mistake") + " in the inventory", Diagnostics: Diagnostics(diagnostics)}
 	case errors.As(err, &gate):
 		return Failure{Kind: "gate", Host: gate.Host, Step: "gate:" + gate.Gate, State: gate.State, Next: gate.Next, Journal: gate.Journal,
-			Message: fmt.Sprintf("gate %s did not open within %s: %s", gate.Gate, span(gate.After), gate.Saw)}
+			Message: gateMessage(gate)}
 	case errors.As(err, &unreachable):
 		return unreachableFailure(err, unreachable)
 	case errors.As(err, &host):
@@ -104,11 +114,20 @@ func failure(err error) Failure {
 	case errors.As(err, &locked):
 		return lockedFailure(locked)
 	case errors.As(err, &check):
-		return Failure{Kind: "check", Message: plural(len(check.Failed), "check") + " failed:\n" + strings.Join(check.Failed, "\n"), Next: "ghadeploy check INVENTORY"}
+		return checkFailure(check)
 	case errors.As(err, &usage):
 		return Failure{Kind: "usage", Message: err.Error()}
 	}
 	return plainFailure(err)
+}
+
+// gateMessage says how long the gate was waited for, unless what it saw was
+// hopeless at once.
+func gateMessage(g *tasks.GateError) string {
+	if g.After == 0 {
+		return fmt.Sprintf("gate %s: %s", g.Gate, g.Saw)
+	}
+	return fmt.Sprintf("gate %s did not open within %s: %s", g.Gate, span(g.After), g.Saw)
 }
 
 func unreachableFailure(err error, u *remote.UnreachableError) Failure {

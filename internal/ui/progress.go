@@ -43,7 +43,7 @@ func stepName(step string) string {
 	if gate, ok := strings.CutPrefix(step, "gate:"); ok {
 		return "gate " + gate
 	}
-	return step
+	return strings.TrimPrefix(step, "verify:") // a proof's name
 }
 
 // headlineOf is an event in one line, without time and host.

@@ -125,10 +125,28 @@ func problems(b *strings.Builder, s Style, columns int, h tasks.HostStatus) {
 	for _, p := range h.Problems {
 		line(s.Bad("!"), p)
 	}
+	for _, n := range h.Notes {
+		line(s.Faint("i"), n)
+	}
 	if h.Drained != "" {
 		line(s.Warn("!"), "drained: "+h.Drained)
 	}
 	if len(h.Drift) > 0 {
 		line(s.Warn("~"), "not what was deployed: "+strings.Join(h.Drift, ", "))
 	}
+}
+
+// HostLine is a host in a line, before the others are known.
+func HostLine(h tasks.HostStatus) string {
+	if !h.Reachable {
+		return cleanLine("unreachable: " + h.Error)
+	}
+	parts := []string{strings.TrimSpace(h.Service + " " + h.Version)}
+	if h.Database != "" {
+		parts = append(parts, "database "+h.Database)
+	}
+	if a := alerting(h); a != "" {
+		parts = append(parts, "alerting "+a)
+	}
+	return cleanLine(strings.Join(parts, ", "))
 }
