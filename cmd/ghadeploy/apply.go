@@ -44,6 +44,10 @@ func (a *app) apply(cmd *cobra.Command, o applyOptions) error {
 			return err
 		}
 		o.planHash = p.Hash
+		if to := p.Hosts[0].To.Version; p.Command == planned(to) {
+			// An upgrade also writes the version into the inventory.
+			return a.upgrade(cmd, upgradeOptions{changeFlags: o.changeFlags, to: to})
+		}
 	}
 	return a.change(cmd.Context(), "apply", o.changeFlags, func(s *session) (*tasks.Result, error) {
 		return s.runner.Apply(s.ctx)

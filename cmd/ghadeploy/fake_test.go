@@ -80,8 +80,12 @@ func (f *fakeRunner) change(ctx context.Context) (*tasks.Result, error) {
 func (f *fakeRunner) Close() error                                   { return nil }
 func (f *fakeRunner) Plan(context.Context) (*tasks.Plan, error)      { return f.plan(), f.fail }
 func (f *fakeRunner) Apply(c context.Context) (*tasks.Result, error) { return f.change(c) }
-func (f *fakeRunner) PlanUpgrade(context.Context, string) (*tasks.Plan, error) {
-	return f.plan(), f.fail
+func (f *fakeRunner) PlanUpgrade(_ context.Context, version string) (*tasks.Plan, error) {
+	p := f.plan()
+	for i := range p.Hosts {
+		p.Hosts[i].To.Version = version
+	}
+	return p, f.fail
 }
 func (f *fakeRunner) Upgrade(c context.Context, _ string) (*tasks.Result, error) { return f.change(c) }
 func (f *fakeRunner) Restart(c context.Context) (*tasks.Result, error)           { return f.change(c) }

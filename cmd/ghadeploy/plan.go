@@ -106,7 +106,7 @@ func readPlan(file string) (*tasks.Plan, error) {
 	if err := json.Unmarshal(text, &p); err != nil {
 		return nil, usage("--plan %s is not a saved plan: %v", file, err)
 	}
-	if p.Hash == "" || p.Schema != 1 {
+	if p.Hash == "" || p.Schema != 1 || len(p.Hosts) == 0 {
 		return nil, usage("--plan %s is not a saved plan of this version; next: ghadeploy plan INVENTORY -o %s", file, file)
 	}
 	return &p, nil
