@@ -82,6 +82,28 @@ func (inv *Inventory) Edit(t testing.TB, change func(doc map[string]any)) {
 	inv.write(t)
 }
 
+// Variant writes a changed copy beside the inventory and gives its path.
+func (inv *Inventory) Variant(t testing.TB, change func(doc map[string]any)) string {
+	t.Helper()
+	b, err := yaml.Marshal(inv.doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	change(doc)
+	if b, err = yaml.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(inv.Dir, "variant-"+rand.Text()[:6]+".yaml")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func (inv *Inventory) write(t testing.TB) {
 	t.Helper()
 	b, err := yaml.Marshal(inv.doc)
