@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote"
-	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -131,108 +129,4 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 	})
 	maps.Copy(res.Hosts, ro.outcomes)
 	return res, err
-}
-
-// removeScript takes away what ghadeploy made on a host, and nothing else.
-// $1 root  $2 etc link  $3 state  $4 service  $5 data  $6 logs  $7 user  $8 purge
-const removeScript = `
-u=/etc/systemd/system/$4.service
-if [ -f "$u" ] && head -n 1 "$u" | grep -q 'Managed by ghadeploy'; then
-	systemctl disable -q --now "$4.service" 2>/dev/null
-	rm -f "$u" && systemctl daemon-reload
-fi
-[ -L "$2" ] && [ "$(readlink "$2")" = "$1/current/etc" ] && rm -f "$2"
-rm -rf "$1/releases" "$1/generations" "$1/incoming" "$1/current"
-rmdir "$1" 2>/dev/null
-if [ "$8" = purge ]; then
-	rm -rf "$5" "$6" "$3/changed" "$3/good" "$3/drained"
-	userdel "$7" 2>/dev/null
-else
-	rm -f "$3/good" "$3/drained"
-fi
-true
-`
-
-// Remove takes the selected hosts out of the cluster: drains and stops them, rewrites
-// the others' peers and rolls them one by one, then deletes what ghadeploy made on
-// the removed hosts; with purge also data, logs and user.
-func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
-	if len(r.o.Limit) == 0 || len(r.o.Limit) >= len(r.c.Hosts) && !purge {
-		return nil, &UsageError{"name the hosts to remove with --limit; all of them only with --purge"}
-	}
-	p, err := r.gatherFacts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rest := r.without(r.selected())
-	plan := r.powerPlan(p, ActionStop, "drain, stop and remove Grafana")
-	for i := range plan.Hosts {
-		if hp := &plan.Hosts[i]; !hp.Skipped {
-			hp.Actions = []Action{{Kind: ActionRemove, Host: hp.Host, Summary: "drain, stop and remove Grafana from " + hp.Host, Reason: "remove", Disrupts: true, Paths: []string{r.c.Paths.Root, r.c.Paths.Etc}}}
-		}
-	}
-	for _, h := range rest.c.Hosts {
-		plan.Warnings = append(plan.Warnings, h.Name+": its peers are rewritten, and it is restarted in its turn")
-	}
-	_ = plan.seal()
-	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
-		return r.removeLocked(ctx, p, plan, rest, lock, purge, res)
-	})
-}
-
-// without is a runner of the same connections for the cluster without some hosts.
-func (r *Runner) without(gone map[string]bool) *Runner {
-	c := *r.c
-	c.Hosts = nil
-	for _, h := range r.c.Hosts {
-		if !gone[h.Name] {
-			c.Hosts = append(c.Hosts, h)
-		}
-	}
-	rest := &Runner{c: &c, o: r.o, id: r.id, pool: r.pool}
-	rest.o.Limit, rest.o.Confirm = nil, nil
-	return rest
-}
-
-func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest *Runner, lock *Lock, purge bool, res *Result) error {
-	ro := r.rollout(p, plan, lock, hooks{})
-	var gone []fleet.Host
-	for _, h := range p.connected() {
-		if !plan.Host(h.Name).Skipped {
-			gone = append(gone, h)
-		}
-	}
-	if err := ro.stopAll(ctx, gone); err != nil {
-		return err
-	}
-	if len(rest.c.Hosts) > 0 {
-		rest.o.Sink = r.o.Sink
-		p2, err := rest.gather(ctx, want{})
-		if err != nil {
-			return err
-		}
-		plan2, err := rest.plan(ctx, p2, want{})
-		if err != nil {
-			return err
-		}
-		if err := rest.execute(ctx, p2, plan2, lock, hooks{}, res); err != nil {
-			return err
-		}
-	}
-	mode := ""
-	if purge {
-		mode = "purge"
-	}
-	pa := r.c.Paths
-	err := eachHost(gone, func(_ int, h fleet.Host) error {
-		_, err := h.Run(ctx, remote.Command{
-			Step: "remove", Script: removeScript, Args: []string{pa.Root, pa.Etc, pa.State, pa.Service, pa.Data, pa.Logs, pa.User, mode}, Become: true, Timeout: stageTimeout,
-		})
-		if err == nil {
-			res.Hosts[h.Name] = HostOutcome{Outcome: "done", Runs: "nothing", Detail: "removed"}
-		}
-		return err
-	})
-	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: "take " + strings.Join(names(gone), ", ") + " out of " + r.c.File + ", or the next apply deploys to them again"})
-	return err
 }

@@ -1,0 +1,154 @@
+package tasks
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// removeScript takes away what ghadeploy made on a host, and nothing else.
+// $1 root  $2 etc link  $3 state  $4 service  $5 data  $6 logs  $7 user  $8 purge
+const removeScript = `
+u=/etc/systemd/system/$4.service
+if [ -f "$u" ] && head -n 1 "$u" | grep -q 'Managed by ghadeploy'; then
+	systemctl disable -q --now "$4.service" 2>/dev/null
+	rm -f "$u" && systemctl daemon-reload
+fi
+[ -L "$2" ] && [ "$(readlink "$2")" = "$1/current/etc" ] && rm -f "$2"
+rm -rf "$1/releases" "$1/generations" "$1/incoming" "$1/current"
+rmdir "$1" 2>/dev/null
+if [ "$8" = purge ]; then
+	rm -rf "$5" "$6" "$3/changed" "$3/good" "$3/drained"
+	userdel "$7" 2>/dev/null
+else
+	rm -f "$3/good" "$3/drained"
+fi
+true
+`
+
+// Remove takes the selected hosts out of the cluster: drains and stops them, rewrites
+// the others' peers and rolls them one by one, then deletes what ghadeploy made on
+// the removed hosts; with purge also data, logs and user.
+func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
+	if len(r.o.Limit) == 0 || len(r.o.Limit) >= len(r.c.Hosts) && !purge {
+		return nil, &UsageError{"name the hosts to remove with --limit; all of them only with --purge"}
+	}
+	p, err := r.gatherFacts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := r.powerPlan(p, ActionStop, "drain, stop and remove Grafana")
+	for i := range plan.Hosts {
+		if hp := &plan.Hosts[i]; !hp.Skipped {
+			hp.Actions = []Action{r.removal(hp.Host, purge)}
+		}
+	}
+	rest := r.without(r.selected())
+	if len(rest.c.Hosts) > 0 {
+		others, err := rest.planOf(ctx, want{})
+		if err != nil {
+			return nil, err
+		}
+		rest.o.PlanHash = others.Hash
+		plan.takeOthers(others)
+	}
+	if err := plan.seal(); err != nil {
+		return nil, err
+	}
+	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+		return r.removeLocked(ctx, p, plan, rest, lock, purge, res)
+	})
+}
+
+// removal is the action of one host that is removed. Its paths are all that is deleted.
+func (r *Runner) removal(host string, purge bool) Action {
+	pa := r.c.Paths
+	a := Action{Kind: ActionRemove, Host: host, Summary: "drain, stop and remove Grafana from " + host, Reason: "remove", Disrupts: true}
+	a.Paths = []string{pa.Etc, "/etc/systemd/system/" + pa.Service + ".service"}
+	for _, folder := range []string{"releases", "generations", "incoming", "current"} {
+		a.Paths = append(a.Paths, pa.Root+"/"+folder)
+	}
+	if purge {
+		a.Summary = "drain, stop and remove Grafana from " + host + ", with its data, its logs and user " + pa.User
+		a.Paths = append(a.Paths, pa.Data, pa.Logs)
+	}
+	return a
+}
+
+// takeOthers adds what happens to the hosts that stay: they get other peers, one
+// after another.
+func (p *Plan) takeOthers(others *Plan) {
+	for i := range p.Hosts {
+		if hp := others.Host(p.Hosts[i].Host); hp != nil {
+			p.Hosts[i] = *hp
+		}
+	}
+	p.Policy, p.Before, p.Estimate = others.Policy, others.Before, others.Estimate
+	p.Warnings = append(p.Warnings, others.Warnings...)
+}
+
+// without is a runner of the same connections for the cluster without some hosts.
+func (r *Runner) without(gone map[string]bool) *Runner {
+	c := *r.c
+	c.Hosts = nil
+	for _, h := range r.c.Hosts {
+		if !gone[h.Name] {
+			c.Hosts = append(c.Hosts, h)
+		}
+	}
+	rest := &Runner{c: &c, o: r.o, id: r.id, pool: r.pool}
+	rest.o.Limit, rest.o.Confirm = nil, nil
+	return rest
+}
+
+// removeLocked does to every host what the plan says: those that go are stopped
+// before the others learn of it, and cleaned up when the others run without them.
+func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest *Runner, lock *Lock, purge bool, res *Result) error {
+	var gone []fleet.Host
+	for _, h := range p.connected() {
+		if slices.ContainsFunc(plan.Host(h.Name).Actions, func(a Action) bool { return a.Kind == ActionRemove }) {
+			gone = append(gone, h)
+		}
+	}
+	if len(rest.c.Hosts) == 0 {
+		if err := r.rollout(p, plan, lock, hooks{}).stopAll(ctx, gone); err != nil {
+			return err
+		}
+		return r.cleanUp(ctx, gone, purge, res)
+	}
+	p2, others, err := rest.again(ctx, want{}, &Plan{Hash: rest.o.PlanHash})
+	if err != nil {
+		return err
+	}
+	if err := r.rollout(p, plan, lock, hooks{}).stopAll(ctx, gone); err != nil {
+		return err
+	}
+	if err := rest.execute(ctx, p2, others, lock, hooks{}, res); err != nil {
+		return err
+	}
+	return r.cleanUp(ctx, gone, purge, res)
+}
+
+// cleanUp deletes what the plan named.
+func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res *Result) error {
+	mode := ""
+	if purge {
+		mode = "purge"
+	}
+	pa := r.c.Paths
+	err := eachHost(gone, func(_ int, h fleet.Host) error {
+		_, err := h.Run(ctx, remote.Command{
+			Step: "remove", Script: removeScript, Args: []string{pa.Root, pa.Etc, pa.State, pa.Service, pa.Data, pa.Logs, pa.User, mode}, Become: true, Timeout: stageTimeout,
+		})
+		if err == nil {
+			res.Hosts[h.Name] = HostOutcome{Outcome: "done", Runs: "nothing", Detail: "removed"}
+		}
+		return err
+	})
+	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: "take " + strings.Join(names(gone), ", ") + " out of " + r.c.File + ", or the next apply deploys to them again"})
+	return err
+}
