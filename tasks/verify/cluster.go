@@ -15,6 +15,12 @@ import (
 // ghost for some 20 s (recorded with 10.3.1).
 const settleLimit = 30 * time.Second
 
+// settling is how long this run still waits for such numbers: what has not
+// settled since it began, two proofs need not wait for one after the other.
+func (p *proof) settling() time.Duration {
+	return max(time.Second, settleLimit-time.Since(p.report.Started))
+}
+
 // members proves that the Alertmanagers know of each other, each with a
 // position of its own: two nodes on one position notify both.
 func (p *proof) members(ctx context.Context) {
@@ -29,7 +35,7 @@ func (p *proof) members(ctx context.Context) {
 				return "", &skip{"no node that one can log in to"}
 			}
 			saw := ""
-			err := until(ctx, settleLimit, time.Second, func(ctx context.Context) error {
+			err := until(ctx, p.settling(), time.Second, func(ctx context.Context) error {
 				metrics, err := p.readMetrics(ctx)
 				if err != nil {
 					return err
@@ -107,7 +113,7 @@ func (p *proof) liveNodes(ctx context.Context) {
 		if why := p.noLive(); why != nil {
 			return "", why
 		}
-		return "", until(ctx, settleLimit, time.Second, func(ctx context.Context) error {
+		return "", until(ctx, p.settling(), time.Second, func(ctx context.Context) error {
 			metrics, err := p.readMetrics(ctx)
 			if err != nil {
 				return err
