@@ -3,6 +3,7 @@ package tasks
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -70,6 +71,9 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 			open, now = false, away.err.Error()
 		}
 		if err != nil {
+			if ge, ok := errors.AsType[*GateError](err); ok && ge.After == 0 {
+				ge.After = time.Since(start)
+			}
 			sink.Emit(event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: err.Error(), Seconds: time.Since(start).Seconds()})
 			return err
 		}

@@ -297,8 +297,9 @@ func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
 	return paths
 }
 
-// versionsRunning are the lowest and highest versions that run at the moment.
-func (p *Plan) versionsRunning(in planInput) (lowest grafana.Version, any bool) {
+// versionsRunning are the lowest and the highest version that is deployed at the
+// moment; they differ after an upgrade that was broken off.
+func (p *Plan) versionsRunning(in planInput) (lowest, highest grafana.Version, any bool) {
 	for _, hp := range p.Hosts {
 		if !in.facts[hp.Host].Service.Running() && in.facts[hp.Host].Current == "" {
 			continue
@@ -308,8 +309,12 @@ func (p *Plan) versionsRunning(in planInput) (lowest grafana.Version, any bool) 
 			continue
 		}
 		if !any || v.Compare(lowest) < 0 {
-			lowest, any = v, true
+			lowest = v
 		}
+		if !any || v.Compare(highest) > 0 {
+			highest = v
+		}
+		any = true
 	}
-	return lowest, any
+	return lowest, highest, any
 }

@@ -28,7 +28,7 @@ func (p *Plan) setPolicy(in planInput) error {
 	}
 	p.Policy.MaxUnavailable = limit
 	p.Policy.Kind, p.Policy.Reason = PolicyRolling, "the other hosts keep serving"
-	from, deployed := p.versionsRunning(in)
+	from, highest, deployed := p.versionsRunning(in)
 	to, err := grafana.ParseVersion(p.target(order[0]))
 	if err != nil {
 		return &UsageError{err.Error()}
@@ -38,6 +38,12 @@ func (p *Plan) setPolicy(in planInput) error {
 		p.Policy.Kind, p.Policy.Migrates = PolicyFirst, true
 		p.Policy.Reason = "nothing runs yet: one host alone until the database is migrated, then the others one by one"
 		limit = 1
+	case highest.Compare(to) > 0 && from.Compare(highest) != 0 && !in.allowDowngrade:
+		return &UsageError{fmt.Sprintf("an upgrade to %s was begun and broken off, and its migrations may have run: finish it with ghadeploy upgrade INVENTORY --to %s, or go back with ghadeploy rollback INVENTORY (with --with-database DUMP where they did)", highest, highest)}
+	case highest.Compare(to) > 0:
+		if err := p.changeVersion(in, highest, to); err != nil {
+			return err
+		}
 	case from.Compare(to) != 0:
 		if err := p.changeVersion(in, from, to); err != nil {
 			return err

@@ -249,10 +249,12 @@ func (t turn) failed(ctx context.Context, cause error, before int, wasUp bool) e
 	var gone *remote.UnreachableError
 	if errors.As(cause, &gone) && gone.Host == t.host.Name {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: "unknown", Detail: "unreachable; what was begun on it ends by itself"})
-		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "unreachable; the stop, flip and start that were under way end on the host by themselves"})
 		// The balancer's own check keeps it out for as long as it does not answer.
-		_ = t.putBack(ctx)
-		return cause
+		state := "the stop, flip and start that were under way end on it by themselves, and no further host was touched"
+		if err := t.putBack(ctx); err != nil {
+			state += "; it may still be drained"
+		}
+		return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: "bring it back, then: ghadeploy apply INVENTORY"}
 	}
 	if t.blameless(cause) {
 		return t.kept(ctx, cause)
