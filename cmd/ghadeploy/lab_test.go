@@ -23,6 +23,9 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
+// labTimeout is how long a host may take to be what it should be again.
+const labTimeout = 40 * time.Second
+
 // labCluster is a cluster that ghadeploy has deployed in the lab.
 type labCluster struct {
 	*labtest.Lab
