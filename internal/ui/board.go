@@ -106,7 +106,7 @@ func (b *board) render(now time.Time, columns, rows, frame int) []string {
 func (b *board) active() []activity {
 	var out []activity
 	for _, a := range b.running {
-		if a.host != "" || a.last.Kind != event.PhaseStarted {
+		if !a.isPhase() {
 			out = append(out, a)
 		}
 	}

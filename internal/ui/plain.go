@@ -108,15 +108,28 @@ func (p *Plain) sign() {
 	if len(p.running) == 0 || now.Sub(p.written) < p.wait {
 		return
 	}
+	running := atWork(p.running)
 	var parts []string
-	for _, a := range p.running[:min(mostSigns, len(p.running))] {
+	for _, a := range running[:min(mostSigns, len(running))] {
 		parts = append(parts, a.text(now))
 	}
-	if more := len(p.running) - mostSigns; more > 0 {
+	if more := len(running) - mostSigns; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
 	fmt.Fprintf(p.w, "%s  %s\n", p.style.Faint(clock(now)), p.style.Faint("... "+strings.Join(parts, "; ")))
 	p.written, p.wait = now, laterSign
+}
+
+// atWork are the steps under way; phases, which were told when they began, only
+// where there is no step, and then without their words.
+func atWork(running []activity) []activity {
+	steps := slices.DeleteFunc(slices.Clone(running), activity.isPhase)
+	if len(steps) > 0 {
+		return steps
+	}
+	phase := running[len(running)-1]
+	phase.last.Message = ""
+	return []activity{phase}
 }
 
 // Aside implements [Progress].
@@ -136,6 +149,11 @@ func (p *Plain) Close() {
 // track keeps the list of what is under way, oldest first.
 func track(running []activity, e event.Event) []activity {
 	i := slices.IndexFunc(running, func(a activity) bool { return a.host == e.Host && a.step == e.Step })
+	if i < 0 && e.Kind == event.StepProgress { // of the host's step, or of a step that names its host itself
+		i = slices.IndexFunc(running, func(a activity) bool {
+			return e.Step == "" && a.host == e.Host || e.Host == "" && a.step == e.Step
+		})
+	}
 	switch e.Kind {
 	case event.StepStarted, event.PhaseStarted:
 		if i < 0 {

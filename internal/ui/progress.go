@@ -157,3 +157,6 @@ func (a activity) text(now time.Time) string {
 	}
 	return t + ", " + span(now.Sub(a.since))
 }
+
+// isPhase: it is a phase of the whole run, and no step.
+func (a activity) isPhase() bool { return a.host == "" && a.last.Kind == event.PhaseStarted }
