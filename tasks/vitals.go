@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
@@ -50,7 +51,7 @@ func newProbe(h fleet.Host) *Probe {
 		MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
 	}
 	p := &Probe{
-		client:  &http.Client{Transport: t, Timeout: readTimeout},
+		client:  &http.Client{Transport: t, Timeout: readTimeout, CheckRedirect: sameNode},
 		base:    scheme + "://" + net.JoinHostPort(loopback(h.Host), strconv.Itoa(port)),
 		metrics: true,
 	}
@@ -63,6 +64,16 @@ func newProbe(h fleet.Host) *Probe {
 		p.client.Transport = basicAuth{next: t, user: user.Reveal(), password: password.Reveal()}
 	}
 	return p
+}
+
+// sameNode follows redirects on the node itself. One that is served from a sub path
+// sends /metrics to root_url, behind which the balancer may choose another node.
+func sameNode(req *http.Request, via []*http.Request) error {
+	if len(via) > 3 {
+		return http.ErrUseLastResponse
+	}
+	req.URL.Scheme, req.URL.Host, req.Host = via[0].URL.Scheme, via[0].URL.Host, via[0].Host
+	return nil
 }
 
 // loopback is where a host's own Grafana is reached from the host.
@@ -81,7 +92,7 @@ type basicAuth struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (b basicAuth) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Path == "/metrics" {
+	if strings.HasSuffix(r.URL.Path, "/metrics") { // below the sub path, if there is one
 		r = r.Clone(r.Context())
 		r.SetBasicAuth(b.user, b.password)
 	}
