@@ -9,6 +9,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -217,9 +218,25 @@ func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string
 				plan.Policy.Kind = PolicyFirst
 				ro.migrations = nil
 			}
-			return r.roll(ctx, ro, res)
+			err := r.roll(ctx, ro, res)
+			if err == nil {
+				r.warnOfInventory(plan)
+			}
+			return err
 		})
 	})
+}
+
+// warnOfInventory says that the inventory still names the version that was left: the
+// next apply would go there again.
+func (r *Runner) warnOfInventory(plan *Plan) {
+	for _, hp := range plan.Hosts {
+		if v := hp.To.Version; hp.Restart && v != r.c.Grafana.Version {
+			r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: fmt.Sprintf(
+				"%s still says grafana.version: %s, and the next apply goes there again; set it to %s to stay", r.c.File, r.c.Grafana.Version, v)})
+			return
+		}
+	}
 }
 
 // stopAll takes all hosts out of service at once.
