@@ -1,0 +1,133 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// slowHost answers every command after a while and has no Grafana that answers.
+type slowHost struct {
+	fleet.Conn
+	takes time.Duration
+	done  chan struct{}
+}
+
+func (h *slowHost) Run(ctx context.Context, _ remote.Command) (remote.Result, error) {
+	return remote.Result{Stdout: []byte(answer)}, sleep(ctx, h.takes)
+}
+
+func (h *slowHost) Dial(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("connection refused")
+}
+func (h *slowHost) User() string          { return "root" }
+func (h *slowHost) Done() <-chan struct{} { return h.done }
+func (h *slowHost) Close() error          { return nil }
+
+// TestDeadHostsDelayNobody: of 200 hosts 5 answer nothing until connect_timeout. The
+// others' answers come as soon as they are there, and the whole takes no longer than
+// the dead ones. Time is the test's own.
+func TestDeadHostsDelayNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const connectTimeout = 10 * time.Second
+		var names []string
+		for i := range 200 {
+			names = append(names, fmt.Sprintf("h%d", i+1))
+		}
+		c := testCluster(names...)
+		dead := func(h string) bool { return strings.HasSuffix(h, "37") || h == "h200" || h == "h1" || h == "h2" }
+		r := New(c, Options{Connect: func(ctx context.Context, h *inventory.Host) (fleet.Conn, error) {
+			if dead(h.Name) {
+				if err := sleep(ctx, connectTimeout); err != nil {
+					return nil, err
+				}
+				return nil, &remote.UnreachableError{Host: h.Name, Cause: errors.New("i/o timeout")}
+			}
+			return &slowHost{takes: 300 * time.Millisecond, done: make(chan struct{})}, nil
+		}})
+		defer r.Close()
+		start, answered := time.Now(), 0
+		st, err := r.Status(t.Context(), func(h HostStatus) {
+			after := time.Since(start)
+			if !dead(h.Host) {
+				answered++
+				if after > time.Second {
+					t.Errorf("%s was told after %s", h.Host, after)
+				}
+			}
+		})
+		if took := time.Since(start); took > connectTimeout+time.Second {
+			t.Errorf("all took %s", took)
+		}
+		var gone *remote.UnreachableError
+		if !errors.As(err, &gone) {
+			t.Errorf("the dead hosts are not in the error: %v", err)
+		}
+		if answered != 195 || len(st.Hosts) != 200 || st.Hosts[0].Reachable || !st.Hosts[2].Reachable {
+			t.Errorf("%d answered, %d rows", answered, len(st.Hosts))
+		}
+	})
+}
+
+func count(n int) *int { return &n }
+
+// TestVerdict: what only the hosts together show.
+func TestVerdict(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	three := func(edit func(h []HostStatus)) []HostStatus {
+		var hosts []HostStatus
+		for i := range 3 {
+			hosts = append(hosts, HostStatus{Host: fmt.Sprintf("h%d", i+1), Reachable: true, Service: "running", Database: "ok",
+				Version: "10.3.1", Since: now.Add(-time.Hour), Members: count(3), Position: count(i), LiveNodes: count(3)})
+		}
+		edit(hosts)
+		return hosts
+	}
+	for _, tt := range []struct {
+		name    string
+		edit    func(h []HostStatus)
+		verdict string
+		problem string // of a host, and then the cluster is not healthy
+		note    string
+	}{
+		{"all is well", func([]HostStatus) {}, "3 of 3 hosts healthy, members 3/3, Live 3/3", "", ""},
+		{"a ghost after a restart", func(h []HostStatus) { h[0].LiveNodes = count(4) }, "3 of 3 hosts healthy, members 3/3, Live 3/3", "", "counts 4 nodes of 3"},
+		{"alone for some seconds after a start", func(h []HostStatus) { h[2].LiveNodes, h[2].Since = count(1), now.Add(-4*time.Second) },
+			"3 of 3 hosts healthy, members 3/3, Live 1/3", "", "so soon after a start"},
+		{"alone for long", func(h []HostStatus) { h[2].LiveNodes = count(1) }, "2 of 3 hosts healthy, members 3/3, Live 1/3", "Live sees 1 nodes", ""},
+		{"a member is missing", func(h []HostStatus) { h[1].Members = count(2) }, "2 of 3 hosts healthy, members 2/3, Live 3/3", "alerting has 2 members", ""},
+		{"two on one position", func(h []HostStatus) { h[1].Position = count(0) }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "is h1's too: both notify", ""},
+		{"not clustered", func(h []HostStatus) { h[1].Members = nil }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "alerting is not clustered", ""},
+		{"another version", func(h []HostStatus) { h[2].Version = "10.4.0" }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "runs 10.4.0, h1 runs 10.3.1", ""},
+		{"drained", func(h []HostStatus) { h[2].Drained = "ops" }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "drained by hand: ops", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := testCluster("h1", "h2", "h3")
+			c.Live.Redis.Address = "redis:6379"
+			s := &Status{Time: now, Hosts: three(tt.edit)}
+			s.judge(c)
+			if s.Verdict != tt.verdict || s.Healthy != (tt.problem == "") {
+				t.Errorf("healthy %v: %s; want %s", s.Healthy, s.Verdict, tt.verdict)
+			}
+			var problems, notes []string
+			for _, h := range s.Hosts {
+				problems, notes = append(problems, h.Problems...), append(notes, h.Notes...)
+			}
+			if !strings.Contains(strings.Join(problems, "\n"), tt.problem) || tt.problem == "" && len(problems) > 0 {
+				t.Errorf("problems %q, want %q", problems, tt.problem)
+			}
+			if !strings.Contains(strings.Join(notes, "\n"), tt.note) || tt.note == "" && len(notes) > 0 {
+				t.Errorf("notes %q, want %q", notes, tt.note)
+			}
+		})
+	}
+}
