@@ -226,9 +226,9 @@ func lost(h fleet.Host, err error) error {
 // started on Redis says position 0 for 5 s while another is 0 as well, and both
 // would notify. failed_peers is not looked at: it stays 1 for hours after a
 // host was killed, though all is well.
-func (r *rollout) members() gate {
+func (r *rollout) members(host string) gate {
 	return gate{name: gateMembers, timeout: r.cluster.Rollout.GateTimeout, look: func(ctx context.Context) (bool, string, error) {
-		running := r.running()
+		running := r.cohort(gateMembers, host)
 		vitals := r.readAll(ctx, running)
 		n := len(running)
 		var saw, positions []string
@@ -269,9 +269,9 @@ func (r *rollout) countsAll(m grafana.Metrics, n int) bool {
 
 // live opens when every running host sees at least as many nodes as run. More is
 // a ghost: the old process of a restarted host counts for up to 20 s.
-func (r *rollout) live() gate {
+func (r *rollout) live(host string) gate {
 	return gate{name: gateLive, timeout: r.cluster.Rollout.GateTimeout, look: func(ctx context.Context) (bool, string, error) {
-		running := r.running()
+		running := r.cohort(gateLive, host)
 		open := true
 		var saw []string
 		for i, v := range r.readAll(ctx, running) {

@@ -57,6 +57,7 @@ func makePlan(in planInput) (*Plan, error) {
 	if err := p.setPolicy(in); err != nil {
 		return nil, err
 	}
+	p.setApart(in)
 	return p, p.seal()
 }
 

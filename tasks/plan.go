@@ -111,6 +111,9 @@ type Policy struct {
 	Gates     []string `json:"gates"`
 	Settle    string   `json:"settle"`
 	OnFailure string   `json:"on_failure"`
+	// Apart are gates for which old and new nodes are two clusters while this rolls,
+	// since what they meet by changes: each is counted among its own.
+	Apart []string `json:"apart,omitempty"`
 	// Backup is taken before the first turn.
 	Backup bool `json:"backup,omitempty"`
 }

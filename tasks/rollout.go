@@ -41,6 +41,7 @@ type rollout struct {
 	up       map[string]bool // hosts whose Grafana is meant to run right now
 	deployed map[string]bool // hosts with a generation that this rollout did not stop
 	first    map[string]bool // of those, hosts that never ran before this rollout
+	flipped  map[string]bool // hosts given to (true) or taken back from what the plan wants
 	probes   map[string]*Probe
 	outcomes map[string]HostOutcome
 }

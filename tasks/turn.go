@@ -158,6 +158,7 @@ func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 		return err
 	}
 	t.setUp(t.host.Name, true)
+	t.setFlipped(t.host.Name, to.Generation == t.plan.To.Generation)
 	if err != nil {
 		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: err.Error()})
 	}
@@ -205,9 +206,9 @@ func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	for _, name := range gateNames(t.cluster) {
 		switch name {
 		case gateMembers:
-			gates = append(gates, t.members())
+			gates = append(gates, t.members(t.host.Name))
 		case gateLive:
-			gates = append(gates, t.live())
+			gates = append(gates, t.live(t.host.Name))
 		}
 	}
 	for _, g := range append(gates, t.stability(t.host, &first)) {

@@ -55,9 +55,9 @@ func (r *rollout) whole(ctx context.Context) error {
 		var g gate
 		switch name {
 		case gateMembers:
-			g = r.members()
+			g = r.members("")
 		case gateLive:
-			g = r.live()
+			g = r.live("")
 		default:
 			continue
 		}
