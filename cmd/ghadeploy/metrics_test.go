@@ -1,9 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
 func TestMetricsFileTellsHowTheRunEnded(t *testing.T) {
@@ -33,5 +40,26 @@ func TestMetricsFileTellsHowTheRunEnded(t *testing.T) {
 	// The operator has to know that the graph is wrong, however well the run went.
 	if code, _, errs := run(t, dir, "", nil, "restart", "prod.yaml", "--yes", "--metrics-file", "no/such/folder/run.prom"); code != exitFailed || !strings.Contains(errs, "write the metrics") {
 		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+func TestSkipHooksReachesTheRun(t *testing.T) {
+	testDir(t)
+	for _, command := range []string{"apply", "upgrade --to 10.4.0", "restart", "rollback"} {
+		var got tasks.Options
+		var errs bytes.Buffer
+		a := &app{
+			streams: ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &errs, Size: func() (int, int) { return 100, 0 }},
+			getenv:  func(string) string { return "" }, now: func() time.Time { return then },
+			newRunner: func(c *inventory.Cluster, o tasks.Options) runner {
+				got = o
+				return &fakeRunner{cluster: c, options: o}
+			},
+		}
+		name, rest, _ := strings.Cut(command, " ")
+		args := append([]string{name, "prod.yaml", "--yes", "--skip-hooks"}, strings.Fields(rest)...)
+		if code := a.main(t.Context(), args); code != exitDone || !got.SkipHooks {
+			t.Errorf("%s: exit code %d, SkipHooks %v: %s", command, code, got.SkipHooks, errs.String())
+		}
 	}
 }
