@@ -48,6 +48,9 @@ func (f hostFacts) ours(s socket) bool {
 	return err == nil && pid > 0 && slices.Contains(s.pids, pid)
 }
 
+// ambientSystemd knows AmbientCapabilities=, with which the unit binds ports below 1024.
+const ambientSystemd = 229
+
 // checkPorts finds ports that another process holds, by name.
 func checkPorts(_ context.Context, r *run) []Finding {
 	return r.eachFacts(func(h fleet.Host, f hostFacts) []Finding {
@@ -70,8 +73,8 @@ func checkPorts(_ context.Context, r *run) []Finding {
 			if taken == 0 {
 				free = append(free, strconv.Itoa(p.number))
 			}
-			if p.number < 1024 && p.name == "HTTP" {
-				all = append(all, fail(fmt.Sprintf("http_port %d is below 1024", p.number), "the unit runs without capabilities and cannot bind it", "use 3000 and let the load balancer listen on 80 or 443"))
+			if version, err := strconv.Atoi(f.get("systemd")); p.number < 1024 && p.name == "HTTP" && err == nil && version < ambientSystemd {
+				all = append(all, fail(fmt.Sprintf("http_port %d is below 1024", p.number), fmt.Sprintf("systemd %d cannot give the unit the capability to bind it", version), "use 3000 and let the load balancer listen on 80 or 443"))
 			}
 		}
 		if len(all) > 0 {
