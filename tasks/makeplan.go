@@ -272,14 +272,16 @@ func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {
 	return a
 }
 
-// prunable lists what retention deletes once the wanted generation runs: never
-// what is wanted, nor the last keep_releases whose gates passed.
+// prunable lists what retention deletes once the wanted generation runs: never what
+// is wanted, current or running, nor the one before, nor the last keep_releases whose
+// gates passed.
 func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
 	good := append(slices.DeleteFunc(slices.Clone(f.Good), func(id string) bool { return id == g.ID }), g.ID)
 	good = slices.DeleteFunc(good, func(id string) bool { _, there := f.Generations[id]; return !there && id != g.ID })
-	keep := map[string]bool{g.ID: true}
+	keep := map[string]bool{g.ID: true, f.Current: true, f.Service.Generation: true}
 	releases := map[string]bool{g.Release: true}
-	for _, id := range good[max(len(good)-max(c.KeepReleases, 1), 0):] {
+	// Two at least: what is wanted, and what a rollback goes to.
+	for _, id := range good[max(len(good)-max(c.KeepReleases, 2), 0):] {
 		keep[id] = true
 	}
 	for id, rel := range f.Generations {
