@@ -67,6 +67,7 @@ func (a *app) change(ctx context.Context, command string, f changeFlags, do func
 	}
 	defer s.Close()
 	start := a.now()
+	s.options.Sink.Emit(event.Event{Kind: event.RunStarted, Message: s.cluster.Name + ": " + command})
 	result, err := do(s)
 	s.Close()
 	if e := f.writeMetrics(s.cluster, command, start, a.now(), result, err); e != nil && err == nil {

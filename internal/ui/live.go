@@ -42,9 +42,11 @@ func NewLive(s Streams, verbose bool) *Live {
 
 func newLive(w io.Writer, s Style, size func() (int, int), verbose bool, now func() time.Time) *Live {
 	history := &strings.Builder{}
+	plain := newPlain(history, s, verbose, now)
+	plain.columns = func() int { columns, _ := size(); return columns }
 	return &Live{
 		w: w, size: size, now: now, board: newBoard(s, now()), history: history,
-		plain: newPlain(history, s, verbose, now),
+		plain: plain,
 		stop:  make(chan struct{}), done: make(chan struct{}),
 	}
 }

@@ -24,6 +24,8 @@ type Plain struct {
 	style   Style
 	verbose bool
 	now     func() time.Time
+	// columns to wrap lines at; nil: lines go to no terminal and stay whole.
+	columns func() int
 
 	mu      sync.Mutex
 	running []activity
@@ -72,16 +74,30 @@ func (p *Plain) shows(e event.Event) bool {
 }
 
 func (p *Plain) line(e event.Event) {
-	text := headlineOf(e)
+	host := ""
 	if e.Host != "" {
-		text = e.Host + "  " + text
+		host = e.Host + "  "
 	}
-	fmt.Fprintf(p.w, "%s  %s\n", p.style.Faint(clock(e.Time)), p.style.event(e, text))
+	at := clock(e.Time)
+	for i, l := range p.wrapped(headlineOf(e), width(at+host)+2) {
+		if i > 0 { // deeper than what it belongs to
+			at, host = strings.Repeat(" ", width(at)), strings.Repeat(" ", width(host)+2)
+		}
+		fmt.Fprintf(p.w, "%s  %s\n", p.style.Faint(at), p.style.event(e, host+l))
+	}
 	failed := e.Kind == event.StepFailed || e.Kind == event.TurnFailed || e.Kind == event.Attention
 	if e.Detail != "" && (p.verbose || failed) {
 		fmt.Fprintln(p.w, indent(Clean(e.Detail), "          "))
 	}
 	p.written = p.now()
+}
+
+// wrapped is a line as the terminal has room for it, beside what stands before it.
+func (p *Plain) wrapped(text string, before int) []string {
+	if p.columns == nil || before+width(text) < p.columns() {
+		return []string{text}
+	}
+	return wrap(text, p.columns()-before-3)
 }
 
 // heartbeat tells what is under way when nothing else was said for a while.
