@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -55,6 +56,7 @@ func (c *trial) run(t *testing.T, code int, command string, args ...string) labt
 func (c *trial) each(t *testing.T, script string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
+	var failed error
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, h := range c.hosts {
@@ -63,14 +65,12 @@ func (c *trial) each(t *testing.T, script string) map[string]string {
 			mu.Lock()
 			defer mu.Unlock()
 			out[h] = strings.TrimRight(s, "\n")
-			if err != nil {
-				t.Error(err)
-			}
+			failed = errors.Join(failed, err)
 		})
 	}
 	wg.Wait()
-	if t.Failed() {
-		t.FailNow()
+	if failed != nil {
+		t.Fatal(failed)
 	}
 	return out
 }
