@@ -48,12 +48,14 @@ const (
 )
 
 // classes of steps, in the order of a turn; each has a colour in page.css.
-var classes = []string{"stage", "drain", "stop", "start", "gate", "settle", "failed"}
+var classes = []string{"stage", "drain", "stop", "start", "gate", "settle", "proof", "failed"}
 
 func classOf(step string) string {
 	switch {
 	case step == "settle", step == "gate:settle":
 		return "settle"
+	case strings.HasPrefix(step, "verify:"):
+		return "proof"
 	case strings.HasPrefix(step, "gate:"):
 		return "gate"
 	case step == "stop", step == "flip":

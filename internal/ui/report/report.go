@@ -73,6 +73,7 @@ type change struct {
 	Hosts      []string
 	Path, Note string
 	Unified    string
+	Open       bool // of interest at once: a change, not a file that is new
 }
 
 // gate is how one gate of one host went.
