@@ -68,6 +68,7 @@ func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, r
 	if err != nil {
 		return err
 	}
+	res.Plan = plan
 	if err := r.check(ctx, p); err != nil {
 		return err
 	}
@@ -78,8 +79,9 @@ func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, r
 	return k.around(ctx, plan, res, func() error { return r.execute(ctx, p, plan, lock, k, res) })
 }
 
-// again reads and plans once more under the lock. A plan that the operator has
-// confirmed and that no longer holds is not carried out.
+// again reads and plans once more under the lock. Whoever held it before us has left
+// other hosts behind than those that were planned for: the operator is asked again.
+// A saved plan that no longer holds is not carried out.
 func (r *Runner) again(ctx context.Context, w want, plan *Plan) (*picture, *Plan, error) {
 	p, err := r.gather(ctx, w)
 	if err != nil {
@@ -89,8 +91,20 @@ func (r *Runner) again(ctx context.Context, w want, plan *Plan) (*picture, *Plan
 	if err != nil {
 		return nil, nil, err
 	}
-	if plan2.Hash != plan.Hash && (r.o.Confirm != nil || r.o.PlanHash != "") {
+	if plan2.Hash == plan.Hash {
+		return p, plan2, nil
+	}
+	if r.o.PlanHash != "" {
 		return nil, nil, &MovedError{Want: plan.Hash, Have: plan2.Hash}
+	}
+	if r.o.Confirm != nil && !plan2.Empty() {
+		ok, err := r.o.Confirm(ctx, plan2)
+		if err == nil && !ok {
+			err = ErrDeclined
+		}
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 	return p, plan2, nil
 }
