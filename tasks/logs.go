@@ -17,7 +17,7 @@ import (
 type LogOptions struct {
 	Follow bool
 	Since  string // as journalctl reads it: "-1h", "2026-11-24 12:00"
-	Lines  int    // of each host; 0: 50
+	Lines  int    // of each host, before Grep; 0: all since Since, else 100, or 10,000 to look through with Grep
 	Grep   *regexp.Regexp
 }
 
@@ -43,12 +43,21 @@ func (r *Runner) Logs(ctx context.Context, o LogOptions, give func(LogLine)) err
 	return err
 }
 
-func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out chan<- LogLine) error {
-	n := o.Lines
-	if n == 0 {
-		n = 50
+// number is how many lines journalctl is asked for.
+func (o LogOptions) number() string {
+	switch {
+	case o.Lines > 0:
+		return itoa(o.Lines)
+	case o.Since != "":
+		return "all"
+	case o.Grep != nil:
+		return "10000"
 	}
-	args := []string{"journalctl", "-u", r.c.Paths.Service + ".service", "--no-pager", "-o", "short-iso-precise", "-n", itoa(n)}
+	return "100"
+}
+
+func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out chan<- LogLine) error {
+	args := []string{"journalctl", "-u", r.c.Paths.Service + ".service", "--no-pager", "-o", "short-iso-precise", "-n", o.number()}
 	if o.Since != "" {
 		args = append(args, "--since", o.Since)
 	}

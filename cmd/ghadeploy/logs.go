@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,14 +30,14 @@ func (a *app) logsCommand() *cobra.Command {
 	})
 	f := cmd.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until Ctrl-C")
-	f.StringVar(&o.since, "since", "", "from this time on, as journalctl reads it: \"-10min\", \"2026-11-24 12:00\"")
-	f.IntVarP(&o.lines, "lines", "n", 100, "this many lines of each host before that")
+	f.StringVar(&o.since, "since", "", "from this time on: 1h30m ago, or as journalctl reads it: \"yesterday\", \"2026-11-24 12:00\"")
+	f.IntVarP(&o.lines, "lines", "n", 0, "this many lines of each host; 0: all with --since, else 100")
 	f.StringVar(&o.grep, "grep", "", "only lines that match this regular expression")
 	return cmd
 }
 
 func (a *app) logs(ctx context.Context, o logsOptions) error {
-	options := tasks.LogOptions{Follow: o.follow, Since: o.since, Lines: o.lines}
+	options := tasks.LogOptions{Follow: o.follow, Since: sinceTime(o.since), Lines: o.lines}
 	if o.grep != "" {
 		re, err := regexp.Compile(o.grep)
 		if err != nil {
@@ -73,4 +75,13 @@ func (a *app) logs(ctx context.Context, o logsOptions) error {
 		return nil // Ctrl-C is how following ends
 	}
 	return err
+}
+
+// sinceTime lets one write 10m or 1h30m where journalctl wants -600s.
+func sinceTime(text string) string {
+	d, err := time.ParseDuration(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "ago")))
+	if err != nil {
+		return text
+	}
+	return fmt.Sprintf("-%ds", int64(d.Abs().Seconds()))
 }
