@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -124,24 +125,32 @@ func (s *stager) unpack(ctx context.Context, h fleet.Host, r Release, archive st
 }
 
 // pullScript downloads a release on the host and verifies it before it is unpacked.
+// The URL comes on stdin and goes on so: it may hold a password or a token.
 const pullScript = `
 set -e
 umask 077
 mkdir -p "$1"
 f="$1/$2.tar.gz"
-if command -v curl >/dev/null 2>&1; then curl -fsSL --retry 3 -o "$f.part" -- "$3"
-elif command -v wget >/dev/null 2>&1; then wget -q -O "$f.part" -- "$3"
+IFS= read -r url
+if command -v curl >/dev/null 2>&1; then printf 'url = "%s"\n' "$url" | curl -fsSL --retry 3 -o "$f.part" -K -
+elif command -v wget >/dev/null 2>&1; then printf '%s\n' "$url" | wget -q -O "$f.part" -i -
 else echo "neither curl nor wget is on this host: use delivery: push" >&2; exit 1; fi
 h=$(sha256sum <"$f.part"); h=${h%% *}
 [ "$h" = "$2" ] || { rm -f "$f.part"; echo "the download has the SHA-256 $h, expected $2" >&2; exit 1; }
 mv -f "$f.part" "$f"
 `
 
+func pullCommand(dir string, r Release) remote.Command {
+	// what curl's configuration would read as the end of the URL
+	url := strings.NewReplacer(`"`, "%22", `\`, "%5C", "\n", "%0A").Replace(r.URL)
+	return remote.Command{
+		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256}, Stdin: strings.NewReader(url + "\n"), Become: true, Timeout: 30 * time.Minute,
+	}
+}
+
 func (s *stager) pull(ctx context.Context, h fleet.Host, r Release) error {
 	dir := path.Join(s.paths.Root, "incoming")
-	_, err := h.Run(ctx, remote.Command{
-		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256, r.URL}, Become: true, Timeout: 30 * time.Minute,
-	})
+	_, err := h.Run(ctx, pullCommand(dir, r))
 	if err != nil {
 		return err
 	}
