@@ -96,9 +96,9 @@ type serviceWatch struct {
 // service opens when systemd has the service running. A service that failed for
 // good, or that keeps being restarted, will not get better by waiting, except while
 // its database is away.
-func (r *rollout) service(h fleet.Host, first *sighting) gate {
-	w := &serviceWatch{r: r, host: h, first: first}
-	return gate{name: gateService, timeout: r.cluster.Rollout.StartTimeout, patience: r.cluster.Rollout.GateTimeout, look: w.look}
+func (w *serviceWatch) service() gate {
+	c := w.r.cluster
+	return gate{name: gateService, timeout: c.Rollout.StartTimeout, patience: c.Rollout.GateTimeout, look: w.look}
 }
 
 func (w *serviceWatch) look(ctx context.Context) (bool, string, error) {
@@ -183,8 +183,9 @@ func (r *rollout) stability(h fleet.Host, first *sighting) gate {
 var errRebooted = errors.New("the host was rebooted meanwhile")
 
 // health opens when the node answers, reaches its database, and is the version
-// that was deployed.
-func (r *rollout) health(h fleet.Host, want grafana.Version) gate {
+// that was deployed. Grafana tells systemd that it is ready before it listens, so a
+// port that is taken shows here, as a service that is started again and again.
+func (r *rollout) health(h fleet.Host, want grafana.Version, w *serviceWatch) gate {
 	p := r.probe(h)
 	return gate{name: gateHealth, timeout: r.cluster.Rollout.GateTimeout, look: func(ctx context.Context) (bool, string, error) {
 		v := p.Read(ctx)
@@ -192,7 +193,8 @@ func (r *rollout) health(h fleet.Host, want grafana.Version) gate {
 			return false, "", err
 		}
 		if v.HealthErr != nil {
-			return false, v.HealthErr.Error(), nil
+			_, _, err := w.look(ctx)
+			return false, v.HealthErr.Error(), err
 		}
 		have := v.Version()
 		saw := fmt.Sprintf("HTTP %d, database %s, version %s", v.Health.Status, v.Health.Database, orUnknown(have))

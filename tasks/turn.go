@@ -202,7 +202,8 @@ func (t turn) join(ctx context.Context, version string) error {
 // pass waits for all gates of the host in their order.
 func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	var first sighting
-	gates := []gate{t.service(t.host, &first), t.rollout.health(t.host, want)}
+	w := &serviceWatch{r: t.rollout, host: t.host, first: &first}
+	gates := []gate{w.service(), t.rollout.health(t.host, want, w)}
 	for _, name := range gateNames(t.cluster) {
 		switch name {
 		case gateMembers:
