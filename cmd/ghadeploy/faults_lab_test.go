@@ -41,7 +41,10 @@ func (c *labCluster) source(t *testing.T, path string) {
 }
 
 func onService(action string, unit string) func(*testing.T, *labCluster, string) {
-	return func(t *testing.T, c *labCluster, _ string) { c.Sh(t, "svc", "systemctl "+action+" "+unit) }
+	return func(t *testing.T, c *labCluster, _ string) {
+		t.Cleanup(func() { c.Sh(t, "svc", "systemctl start "+unit) })
+		c.Sh(t, "svc", "systemctl "+action+" "+unit)
+	}
 }
 
 // away stops a service for a while and starts it again, while the run goes on.
@@ -146,6 +149,7 @@ func faults() []fault {
 				c.inv.Edit(t, func(doc map[string]any) {
 					doc["live"] = map[string]any{"redis": map[string]any{"address": c.Host("svc") + ":6379"}}
 				})
+				t.Cleanup(func() { c.inv.Edit(t, func(doc map[string]any) { delete(doc, "live") }) })
 				c.must(t, "apply", "--yes")
 				c.theme(t, "/redis")
 			},

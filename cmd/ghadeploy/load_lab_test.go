@@ -180,7 +180,7 @@ func TestARollLosesNoRequest(t *testing.T) {
 	})
 	t.Run("restart", func(t *testing.T) { c.rolls(t, "restart", "--yes") })
 	t.Run("change", func(t *testing.T) { c.theme(t, "/load"); c.rolls(t, "apply", "--yes") })
-	t.Run("upgrade", func(t *testing.T) { c.rolls(t, "upgrade", "--to", labtest.V1040, "--yes") })
+	t.Run("upgrade", func(t *testing.T) { c.rolls(t, "upgrade", "--to", labtest.V1040, "--no-backup", "--yes") })
 	t.Run("WebSockets", func(t *testing.T) {
 		c.inv.Edit(t, func(doc map[string]any) {
 			doc["grafana"].(map[string]any)["version"] = labtest.V1040

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -21,14 +20,10 @@ import (
 // the hosts of the lab have no package repository.
 func (c *labCluster) dumpTools(t *testing.T, host string) {
 	t.Helper()
-	const pack = `cd /; b=$(echo usr/lib/postgresql/*/bin); tar -chf - $b/pg_dump $b/pg_restore $b/psql \
-		$(ldd /$b/pg_dump /$b/pg_restore /$b/psql | awk '$3 ~ "^/" {print substr($3, 2)}' | sort -u) | gzip -1`
-	const unpack = `tar -xzkf - -C / 2>/dev/null; ldconfig; ln -sf /usr/lib/postgresql/*/bin/* /usr/local/bin/; pg_dump --version`
-	pipe := fmt.Sprintf("ssh -F %[1]s svc %[2]q | ssh -F %[1]s %[3]s %[4]q", c.SSHConfig, "bash -c '"+strings.ReplaceAll(pack, "'", `'\''`)+"'", host, unpack)
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", pipe)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	packed := c.Sh(t, "svc", `cd /; b=$(echo usr/lib/postgresql/*/bin)
+		libs=$(ldd /$b/pg_dump /$b/pg_restore /$b/psql | awk '$3 ~ "^/" {print substr($3, 2)}' | sort -u)
+		tar -chf - $b/pg_dump $b/pg_restore $b/psql $libs | gzip -1 | base64 -w 0`)
+	c.Sh(t, host, "base64 -d <<'EOF' | tar -xzkf - -C / 2>/dev/null; ldconfig\n"+packed+"\nEOF\nln -sf /usr/lib/postgresql/*/bin/* /usr/local/bin/; pg_dump --version")
 }
 
 // post sends a request as the admin through the balancer.
