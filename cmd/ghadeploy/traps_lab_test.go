@@ -15,6 +15,7 @@ func TestLabForwardingOff(t *testing.T) {
 	lab := labtest.Need(t, "h1", "h2", "svc")
 	lab.Lock(t, "h1", "h2")
 	lab.Wipe(t, "h1", "h2")
+	t.Cleanup(func() { lab.Wipe(t, "h1", "h2") }) // other tests want a sshd that forwards
 	for _, h := range []string{"h1", "h2"} {
 		lab.Sh(t, h, "echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/lab-forwarding.conf && systemctl reload ssh")
 	}
@@ -44,6 +45,7 @@ func TestLabPackagedGrafana(t *testing.T) {
 	lab := labtest.Need(t, "h1", "svc")
 	lab.Lock(t, "h1")
 	lab.Wipe(t, "h1")
+	t.Cleanup(func() { lab.Wipe(t, "h1") }) // and no package
 	lab.Sh(t, "h1", `cat >>/var/lib/dpkg/status <<'E'
 Package: grafana
 Status: install ok installed
