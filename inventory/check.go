@@ -37,16 +37,9 @@ func (c *checker) check(n *node, it *item, what string) {
 	case integerKind:
 		c.integer(n, it, what)
 	case booleanKind:
-		if n.tag != "!!bool" || (n.text != "true" && n.text != "false") {
-			c.wrongType(n, it, what)
-		}
+		c.boolean(n, it, what)
 	case scalarKind:
-		if secretName("", what) {
-			c.hide(n)
-		}
-		if n.shape != scalarShape {
-			c.fail(n, scalarHint(n, what), "%s must be a single value, this is %s", what, n.shape)
-		}
+		c.scalar(n, what)
 	case listKind:
 		c.list(n, it, what)
 	case sectionKind:
@@ -130,6 +123,21 @@ func (c *checker) integer(n *node, it *item, what string) {
 	}
 }
 
+func (c *checker) boolean(n *node, it *item, what string) {
+	if n.tag != "!!bool" || (n.text != "true" && n.text != "false") {
+		c.wrongType(n, it, what)
+	}
+}
+
+func (c *checker) scalar(n *node, what string) {
+	if secretName("", what) {
+		c.hide(n)
+	}
+	if n.shape != scalarShape {
+		c.fail(n, scalarHint(n, what), "%s must be a single value, this is %s", what, n.shape)
+	}
+}
+
 func (c *checker) wrongType(n *node, it *item, what string) {
 	if n.shape != scalarShape {
 		c.fail(n, shapeHint(n, it), "%s must be %s, this is %s", what, it.want(), n.shape)
@@ -139,26 +147,29 @@ func (c *checker) wrongType(n *node, it *item, what string) {
 	if is == "" {
 		is = n.tag
 	}
-	hint := ""
-	switch {
-	case n.tag == "!vault":
-		hint = "ghadeploy does not open ansible-vault, use ${cmd:ansible-vault view FILE} or !age"
-	case it.kind == secretKind || (it.kind == textKind && n.tag != "!!str" && it.format == nil && len(it.enum) == 0):
-		hint = "put it in quotes"
-	case it.format != nil && it.format.re.MatchString(n.text), contains(it.enum, n.text):
-		hint = fmt.Sprintf("put it in quotes: %q", n.text)
-	case it.kind == booleanKind:
-		hint = "without quotes"
-	case it.kind == integerKind && decimal.MatchString(n.text):
-		hint = "without quotes"
-	case it.format != nil && it.format.re.MatchString(n.text+"s"):
-		hint = "add the unit: " + n.text + "s"
-	}
+	hint := typeHint(n, it)
 	if it.kind == secretKind {
 		c.fail(n, hint, "%s must be text, this is %s", what, is)
 		return
 	}
 	c.fail(n, hint, "%s must be %s, this is %s (%s)", what, it.want(), is, clip(n.text))
+}
+
+// typeHint is what to write instead, where the text shows what was meant.
+func typeHint(n *node, it *item) string {
+	switch {
+	case n.tag == "!vault":
+		return "ghadeploy does not open ansible-vault, use ${cmd:ansible-vault view FILE} or !age"
+	case it.kind == secretKind || (it.kind == textKind && n.tag != "!!str" && it.format == nil && len(it.enum) == 0):
+		return "put it in quotes"
+	case it.format != nil && it.format.re.MatchString(n.text), contains(it.enum, n.text):
+		return fmt.Sprintf("put it in quotes: %q", n.text)
+	case it.kind == booleanKind, it.kind == integerKind && decimal.MatchString(n.text):
+		return "without quotes"
+	case it.format != nil && it.format.re.MatchString(n.text+"s"):
+		return "add the unit: " + n.text + "s"
+	}
+	return ""
 }
 
 func shapeHint(n *node, it *item) string {

@@ -21,11 +21,7 @@ func (d *decoder) walk(n *node, it *item, what string) {
 			d.walk(e, it.of, what)
 		}
 	case sectionKind:
-		for _, e := range n.entries {
-			if f := it.field(e.key); f != nil {
-				d.walk(e.value, f, join(what, e.key))
-			}
-		}
+		d.walkSection(n, it, what)
 	case mapKind:
 		for _, e := range n.entries {
 			d.walk(e.value, it.of, join(what, e.key))
@@ -36,6 +32,14 @@ func (d *decoder) walk(n *node, it *item, what string) {
 				d.walk(n, alternative, what)
 				return
 			}
+		}
+	}
+}
+
+func (d *decoder) walkSection(n *node, it *item, what string) {
+	for _, e := range n.entries {
+		if f := it.field(e.key); f != nil {
+			d.walk(e.value, f, join(what, e.key))
 		}
 	}
 }

@@ -74,13 +74,7 @@ func (i *item) schema() map[string]any {
 	}
 	switch i.kind {
 	case textKind, secretKind:
-		s["type"] = "string"
-		if i.format != nil {
-			s["pattern"] = i.format.pattern
-		}
-		if len(i.enum) > 0 {
-			s["enum"] = i.enum
-		}
+		i.textSchema(s)
 	case integerKind:
 		s["type"], s["minimum"], s["maximum"] = "integer", i.min, i.max
 	case booleanKind:
@@ -113,6 +107,16 @@ func (i *item) schema() map[string]any {
 		s["anyOf"] = alternatives
 	}
 	return s
+}
+
+func (i *item) textSchema(s map[string]any) {
+	s["type"] = "string"
+	if i.format != nil {
+		s["pattern"] = i.format.pattern
+	}
+	if len(i.enum) > 0 {
+		s["enum"] = i.enum
+	}
 }
 
 func (i *item) sectionSchema(s map[string]any) {

@@ -89,12 +89,23 @@ func (d *decoder) databaseRules(c *Cluster, n *node) {
 	if (db.Type == "postgres" || db.Type == "mysql") && n.get("host") == nil {
 		d.rep.errorf(n.pos, `missing key "host" in database: host or host:port`)
 	}
+	d.poolRules(db, n)
+	d.databaseTLSRules(db, n)
+	if on := n.find("backup", "on"); on != nil && db.Backup.On != "" && c.Host(db.Backup.On) == nil {
+		d.rep.hintf(on.pos, didYouMean(db.Backup.On, hostNames(c.Hosts)), "database.backup.on names the unknown host %q", db.Backup.On)
+	}
+}
+
+func (d *decoder) poolRules(db Database, n *node) {
 	if open := n.get("max_open_conn"); open != nil && db.MaxOpenConn == 1 {
 		d.rep.errorf(open.pos, "max_open_conn: 1 deadlocks Grafana's migrations, which hold one connection for their lock")
 	}
 	if idle := n.get("max_idle_conn"); idle != nil && db.MaxOpenConn > 0 && db.MaxIdleConn > db.MaxOpenConn {
 		d.rep.errorf(idle.pos, "max_idle_conn %d is more than max_open_conn %d", db.MaxIdleConn, db.MaxOpenConn)
 	}
+}
+
+func (d *decoder) databaseTLSRules(db Database, n *node) {
 	if mode := n.get("ssl_mode"); mode != nil && db.SSLMode != "" {
 		allowed := map[string][]string{
 			"postgres": {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
@@ -106,9 +117,6 @@ func (d *decoder) databaseRules(c *Cluster, n *node) {
 	}
 	if (db.ClientCert == "") != (db.ClientKey == "") {
 		d.rep.errorf(positionOf(n.get("client_cert"), positionOf(n.get("client_key"), n.pos)), "client_cert and client_key go together")
-	}
-	if on := n.find("backup", "on"); on != nil && db.Backup.On != "" && c.Host(db.Backup.On) == nil {
-		d.rep.hintf(on.pos, didYouMean(db.Backup.On, hostNames(c.Hosts)), "database.backup.on names the unknown host %q", db.Backup.On)
 	}
 }
 
@@ -134,6 +142,16 @@ func (d *decoder) redisRules(n *node, what string) {
 	if n == nil || d.bad[n] {
 		return
 	}
+	d.sentinelRules(n, what)
+	if db := n.get("db"); db != nil && d.boolean(n.get("cluster")) && d.integer(db, 0) != 0 {
+		d.rep.errorf(db.pos, "%s: a Redis Cluster has only database 0", what)
+	}
+	if t := n.get("tls"); t != nil && (t.get("cert") == nil) != (t.get("key") == nil) {
+		d.rep.errorf(t.pos, "%s.tls: cert and key go together", what)
+	}
+}
+
+func (d *decoder) sentinelRules(n *node, what string) {
 	sentinel := n.get("sentinel")
 	if sentinel != nil && sentinel.get("master") == nil && (sentinel.get("username") != nil || sentinel.get("password") != nil) {
 		d.rep.errorf(sentinel.pos, `missing key "master" in %s.sentinel`, what)
@@ -144,12 +162,6 @@ func (d *decoder) redisRules(n *node, what string) {
 	several := strings.Contains(d.text(n.get("address"), ""), ",")
 	if several && sentinel.get("master") == nil && !d.boolean(n.get("cluster")) {
 		d.rep.errorf(n.get("address").pos, "%s: several addresses need cluster: true or sentinel: {master: NAME}", what)
-	}
-	if db := n.get("db"); db != nil && d.boolean(n.get("cluster")) && d.integer(db, 0) != 0 {
-		d.rep.errorf(db.pos, "%s: a Redis Cluster has only database 0", what)
-	}
-	if t := n.get("tls"); t != nil && (t.get("cert") == nil) != (t.get("key") == nil) {
-		d.rep.errorf(t.pos, "%s.tls: cert and key go together", what)
 	}
 }
 
@@ -184,6 +196,18 @@ func (d *decoder) rolloutRules(c *Cluster, n *node) {
 			d.rep.errorf(m.pos, "max_unavailable %s would stop all %d hosts at once", m.text, len(c.Hosts))
 		}
 	}
+	d.batchLabelRules(c, n)
+	if bake := n.get("bake"); bake != nil && c.Rollout.Bake > 0 && !c.Rollout.Canary {
+		d.rep.warnf(bake.pos, "set canary: true", "bake is not used without canary")
+	}
+	for _, name := range []string{"gate_timeout", "start_timeout"} {
+		if v := n.get(name); v != nil && d.duration(v, time.Hour) < time.Second {
+			d.rep.errorf(v.pos, "%s must be at least 1s", name)
+		}
+	}
+}
+
+func (d *decoder) batchLabelRules(c *Cluster, n *node) {
 	if label := d.text(n.get("batch_label"), ""); label != "" {
 		if n.get("batch") != nil {
 			d.rep.errorf(n.get("batch").pos, "batch and batch_label exclude each other")
@@ -193,14 +217,6 @@ func (d *decoder) rolloutRules(c *Cluster, n *node) {
 				d.rep.errorf(n.get("batch_label").pos, "host %s has no label %q", h.Name, label)
 				break
 			}
-		}
-	}
-	if bake := n.get("bake"); bake != nil && c.Rollout.Bake > 0 && !c.Rollout.Canary {
-		d.rep.warnf(bake.pos, "set canary: true", "bake is not used without canary")
-	}
-	for _, name := range []string{"gate_timeout", "start_timeout"} {
-		if v := n.get(name); v != nil && d.duration(v, time.Hour) < time.Second {
-			d.rep.errorf(v.pos, "%s must be at least 1s", name)
 		}
 	}
 }

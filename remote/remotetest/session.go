@@ -38,12 +38,13 @@ func (s *Server) session(nc ssh.NewChannel) {
 		switch {
 		case req.Type == "pty-req":
 			terminal, ok = true, true
-		case req.Type == "exec" && terminal && running == nil:
+		case req.Type == "exec" && running == nil && (terminal || !s.NoExec):
 			running = s.command(payloadString(req.Payload))
-			ok = s.startOnTerminal(ch, running, &tasks, replied)
-		case req.Type == "exec" && !s.NoExec && running == nil:
-			running = s.command(payloadString(req.Payload))
-			ok = s.start(ch, running, &tasks, replied)
+			start := s.start
+			if terminal {
+				start = s.startOnTerminal
+			}
+			ok = start(ch, running, &tasks, replied)
 		case req.Type == "subsystem" && payloadString(req.Payload) == "sftp" && !s.NoSFTP:
 			ok = true
 			tasks.Go(func() { s.serveSFTP(ch) })

@@ -194,8 +194,25 @@ func rootURLFindings(r *run) []Finding {
 	if r.several() && slices.ContainsFunc(r.Cluster.Hosts, func(h *inventory.Host) bool { return h.Address == name || h.Name == name }) {
 		all = append(all, warn("grafana.root_url names one of the hosts, "+name, "users and Live's origin check depend on that host alone (#24548)", "set it to the load balancer's name"))
 	}
+	all = append(all, hostURLFindings(r, u)...)
+	return append(all, unannounced(r)...)
+}
+
+// unannounced is of balancers that cannot be told of a host's stop, and whose own
+// check is not known.
+func unannounced(r *run) []Finding {
+	var all []Finding
+	if lb := r.Cluster.LoadBalancer; r.several() && (lb.Type == "" || lb.Type == "none") && lb.CheckInterval == 0 {
+		all = append(all, warn("load_balancer is none and has no check_interval", "a host's stop cannot be announced: requests fail during a rollout until the balancer notices", "name the balancer under load_balancer, or set its check_interval"))
+	}
+	return all
+}
+
+// hostURLFindings are of hosts whose own settings do not go with root_url u.
+func hostURLFindings(r *run, u *url.URL) []Finding {
+	var all []Finding
 	for _, h := range r.Cluster.Hosts {
-		if own, set := h.Config.Get("server", "root_url"); set && own.Reveal() != text {
+		if own, set := h.Config.Get("server", "root_url"); set && own.Reveal() != r.Cluster.Grafana.RootURL {
 			f := warn("has a root_url of its own", "redirects and cookies differ from host to host", "remove server.root_url from its config")
 			f.Host = h.Name
 			all = append(all, f)
@@ -205,9 +222,6 @@ func rootURLFindings(r *run) []Finding {
 			f.Host = h.Name
 			all = append(all, f)
 		}
-	}
-	if lb := r.Cluster.LoadBalancer; r.several() && (lb.Type == "" || lb.Type == "none") && lb.CheckInterval == 0 {
-		all = append(all, warn("load_balancer is none and has no check_interval", "a host's stop cannot be announced: requests fail during a rollout until the balancer notices", "name the balancer under load_balancer, or set its check_interval"))
 	}
 	return all
 }

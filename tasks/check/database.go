@@ -111,9 +111,7 @@ const (
 func (r *run) serverFindings(p database.Report) []Finding {
 	var all []Finding
 	add := func(f Finding) { all = append(all, f) }
-	old := p.Kind == database.Postgres && p.Major < minPostgres || p.Kind == database.MySQL && p.Major < minMySQL ||
-		p.Kind == database.MariaDB && p.Major < minMariaDBMajor
-	if old && r.Version.Major() >= 10 {
+	if tooOld(p) && r.Version.Major() >= 10 {
 		add(warn(fmt.Sprintf("%s %s is older than Grafana %s supports", p.Kind, p.Version, r.Version), "its migrations are tested with PostgreSQL 12, MySQL 8 and newer", "upgrade the server first"))
 	}
 	if p.ReadOnly || p.Replica {
@@ -125,12 +123,7 @@ func (r *run) serverFindings(p database.Report) []Finding {
 	if p.LockTables != "" && r.since(unified) {
 		add(fail("no LOCK TABLES: "+p.LockTables, "from 12.4 on Grafana locks the tables that it moves to unified storage (#131361)", "GRANT LOCK TABLES ON "+r.Cluster.Database.Name+".* TO "+r.Cluster.Database.User))
 	}
-	if p.TransactionPooling {
-		add(fail("a pooler hands out a server per transaction (PgBouncer pool_mode=transaction)", "the migration lock belongs to a session and would be lost: two hosts may migrate at once", "set pool_mode = session for this database, or name the server itself"))
-	}
-	if p.MultiWriter != "" {
-		add(warn(fmt.Sprintf("%s with %d writers", p.MultiWriter, p.Members), "writes on two members deadlock and log users out (#9496, #26008)", "point database.host at one member, or at a proxy that sends all writes to one"))
-	}
+	all = append(all, topologyFindings(p)...)
 	for _, setting := range p.ForcedPrimaryKey {
 		add(fail(setting+" refuses tables without a primary key", "some migrations make such tables (#12971, #33450)", "turn it off for Grafana's database while migrations run; on 12 and later database.delete_auto_gen_ids helps with generated keys"))
 	}
@@ -139,6 +132,24 @@ func (r *run) serverFindings(p database.Report) []Finding {
 	}
 	if f, low := r.connectionFinding(p); low {
 		add(f)
+	}
+	return all
+}
+
+func tooOld(p database.Report) bool {
+	least := map[database.Kind]int{database.Postgres: minPostgres, database.MySQL: minMySQL, database.MariaDB: minMariaDBMajor}
+	return p.Major < least[p.Kind]
+}
+
+// topologyFindings are of what stands between Grafana and the one writer it needs.
+func topologyFindings(p database.Report) []Finding {
+	var all []Finding
+	add := func(f Finding) { all = append(all, f) }
+	if p.TransactionPooling {
+		add(fail("a pooler hands out a server per transaction (PgBouncer pool_mode=transaction)", "the migration lock belongs to a session and would be lost: two hosts may migrate at once", "set pool_mode = session for this database, or name the server itself"))
+	}
+	if p.MultiWriter != "" {
+		add(warn(fmt.Sprintf("%s with %d writers", p.MultiWriter, p.Members), "writes on two members deadlock and log users out (#9496, #26008)", "point database.host at one member, or at a proxy that sends all writes to one"))
 	}
 	return all
 }
