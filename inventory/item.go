@@ -91,7 +91,7 @@ func newFormats() *formats {
 		sha256:      newFormat(`^[0-9a-fA-F]{64}$`, "a SHA-256 checksum, 64 hexadecimal digits"),
 		version:     newFormat(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$`, `a full version in quotes, like "12.3.1"`),
 		fingerprint: newFormat(`^(strict|accept-new|SHA256:[A-Za-z0-9+/]{43})$`, "strict, accept-new or a fingerprint SHA256:... as ssh-keygen -l prints it"),
-		path:        newFormat(`^/[^\x00\s]*$`, "an absolute path on the host"),
+		path:        newFormat(`^/[^\x00\s]*$`, "an absolute path on the host without spaces"),
 		name:        newFormat(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`, "letters, digits, dots, dashes and underscores (at most 63)"),
 		hostName:    newFormat(`^[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*$`, "a host name, which may hold ranges like g[01:12]"),
 		label:       newFormat(`^[A-Za-z0-9_][A-Za-z0-9._/-]*$`, "letters, digits, dots, dashes, slashes and underscores"),

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
@@ -61,7 +60,7 @@ func newProbe(h fleet.Host) *Probe {
 	user, hasUser := h.Config.Get("metrics", "basic_auth_username")
 	password, _ := h.Config.Get("metrics", "basic_auth_password")
 	if hasUser {
-		p.client.Transport = basicAuth{next: t, user: user.Reveal(), password: password.Reveal()}
+		p.client.Transport = grafana.MetricsLogin{Next: t, User: user.Reveal(), Password: password.Reveal()}
 	}
 	return p
 }
@@ -82,21 +81,6 @@ func loopback(h *inventory.Host) string {
 		return v.Reveal()
 	}
 	return "127.0.0.1"
-}
-
-// basicAuth adds [metrics] basic_auth_* to requests for /metrics.
-type basicAuth struct {
-	next           http.RoundTripper
-	user, password string
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (b basicAuth) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasSuffix(r.URL.Path, "/metrics") { // below the sub path, if there is one
-		r = r.Clone(r.Context())
-		r.SetBasicAuth(b.user, b.password)
-	}
-	return b.next.RoundTrip(r)
 }
 
 // Read takes one reading.

@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
 )
 
 func three() *proof {
@@ -169,5 +172,34 @@ func TestAHostWithoutConnectionFails(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), Input{Cluster: &inventory.Cluster{}}); err == nil {
 		t.Error("no hosts were proved")
+	}
+}
+
+func TestMetricsBehindALogin(t *testing.T) {
+	var login string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		login = user + ":" + password
+		if r.URL.Path == "/metrics" && login != "prometheus:sesame" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, "grafana_build_info{version=\"10.3.1\"} 1\n")
+	}))
+	defer srv.Close()
+	key := func(name, value string) inventory.Key {
+		return inventory.Key{Name: name, Value: inventory.PlainValue(value)}
+	}
+	conn := &fleettest.Local{DialFunc: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, srv.Listener.Addr().String())
+	}}
+	n := newNode(&inventory.Cluster{}, fleet.Host{Conn: conn, Host: &inventory.Host{Name: "h1", Config: inventory.Config{
+		{Name: "metrics", Keys: []inventory.Key{key("basic_auth_username", "prometheus"), key("basic_auth_password", "sesame")}},
+	}}})
+	if _, err := n.metrics(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := n.send(t.Context(), http.MethodGet, "/api/user", "", nil); err != nil || login != ":" {
+		t.Errorf("the API was sent the login of /metrics: %q, %v", login, err)
 	}
 }

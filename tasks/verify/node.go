@@ -78,13 +78,18 @@ func newNode(c *inventory.Cluster, h fleet.Host) *node {
 		}
 	}
 	n := &node{host: h, base: scheme + "://" + net.JoinHostPort(addr, strconv.Itoa(balancer.Port(h.Host))) + sub, cookies: cookies{}}
-	n.client = &http.Client{Timeout: callTimeout, CheckRedirect: noRedirect, Transport: &http.Transport{
+	t := &http.Transport{
 		DialContext: h.Dial,
 		// The tunnel ends on the host itself, whose key was verified; its
 		// certificate is for another name than 127.0.0.1.
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 		MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
-	}}
+	}
+	n.client = &http.Client{Timeout: callTimeout, CheckRedirect: noRedirect, Transport: t}
+	if user, ok := h.Config.Get("metrics", "basic_auth_username"); ok {
+		password, _ := h.Config.Get("metrics", "basic_auth_password")
+		n.client.Transport = grafana.MetricsLogin{Next: t, User: user.Reveal(), Password: password.Reveal()}
+	}
 	return n
 }
 
