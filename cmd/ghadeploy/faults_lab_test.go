@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +95,6 @@ func (c *labCluster) everywhere(t *testing.T, script string) {
 
 func faults() []fault {
 	sent := step(event.StepStarted, "flip")
-	turnBegins := func(e event.Event) bool { return e.Kind == event.TurnStarted }
 	return []fault{
 		{
 			name: "start fails", code: 5, outcome: "rolled back", down: 1,
@@ -158,10 +159,22 @@ func faults() []fault {
 			says:   []string{"gate live", "which is not healthy either"},
 		},
 		{
-			name: "balancer gone before the drain", code: 1, outcome: "failed", at: turnBegins,
-			strike: onService("stop", "haproxy"),
-			heal:   onService("start", "haproxy"),
-			says:   []string{"drain", "Grafana on it was not touched"},
+			name: "balancer gone before the drain", code: 1, outcome: "failed",
+			change: func(t *testing.T, c *labCluster) {
+				hook := filepath.Join(c.inv.Dir, "stop-balancer")
+				script := fmt.Sprintf("#!/bin/sh\nexec ssh -F %s svc systemctl stop haproxy </dev/null\n", c.SSHConfig)
+				if err := os.WriteFile(hook, []byte(script), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				c.inv.Edit(t, func(doc map[string]any) { doc["hooks"] = map[string]any{"before_host": hook} })
+				t.Cleanup(func() { c.Sh(t, "svc", "systemctl start haproxy") })
+				c.theme(t, "/undrained")
+			},
+			heal: func(t *testing.T, c *labCluster, _ string) {
+				c.inv.Edit(t, func(doc map[string]any) { delete(doc, "hooks") })
+				c.Sh(t, "svc", "systemctl start haproxy")
+			},
+			says: []string{"drain", "Grafana on it was not touched"},
 		},
 		{
 			name: "balancer gone before the undrain", code: 1, outcome: "failed", down: 1, at: sent,
