@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -281,8 +282,16 @@ func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
 	keep := map[string]bool{g.ID: true, f.Current: true, f.Service.Generation: true}
 	releases := map[string]bool{g.Release: true}
 	// Two at least: what is wanted, and what a rollback goes to.
-	for _, id := range good[max(len(good)-max(c.KeepReleases, 2), 0):] {
+	room := max(c.KeepReleases, 2)
+	for _, id := range good[max(len(good)-room, 0):] {
 		keep[id] = true
+	}
+	// Where the record of what was good is lost, or short, what nobody knows fills it up:
+	// it may be the way back.
+	for _, id := range slices.Sorted(maps.Keys(f.Generations)) {
+		if !keep[id] && !slices.Contains(good, id) && len(good) < room {
+			keep[id], room = true, room-1
+		}
 	}
 	for id, rel := range f.Generations {
 		if keep[id] {

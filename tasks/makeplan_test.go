@@ -323,6 +323,26 @@ func TestRetentionKeepsWhatRunsAndTheWayBack(t *testing.T) {
 	}
 }
 
+func TestALostRecordOfWhatWasGoodKeepsTheWayBack(t *testing.T) {
+	c := testCluster("h1")
+	d := desiredOf(t, c, "10.3.1")["h1"]
+	f := converged(d, time.Hour)
+	id := d.Generation.ID
+	f.Generations = map[string]string{id: d.Generation.Release, "old": "10.0.0-b"}
+	f.Releases = map[string]bool{d.Generation.Release: true, "10.0.0-b": true}
+	f.Good = []string{id}
+	if paths := prunable(c, f, d.Generation); len(paths) != 0 {
+		t.Errorf("2 generations, keep_releases 3: deletes %v", paths)
+	}
+}
+
+func TestTheReasonOfATurnIsNotThatOfADeletion(t *testing.T) {
+	hp := HostPlan{Actions: []Action{{Kind: ActionTurn, Reason: "not running"}, {Kind: ActionPrune, Reason: "keep_releases: 3"}}}
+	if got := hp.turnReason(); got != "not running" {
+		t.Error(got)
+	}
+}
+
 func TestEqualInputsGiveEqualPlans(t *testing.T) {
 	c := testCluster()
 	in := planInput{cluster: c, selected: allSelected(c), desired: desiredOf(t, c, "10.3.1"), facts: map[string]*Facts{"h1": bare(), "h2": bare(), "h3": bare()}}
@@ -339,7 +359,7 @@ func TestEqualInputsGiveEqualPlans(t *testing.T) {
 	if third, _ := makePlan(in); third.Hash != first.Hash {
 		t.Error("the free disk space moves the hash")
 	}
-	in.facts["h2"].Generations["0123"] = "9.9.9-x"
+	in.facts["h2"].Releases["9.9.9-x"] = true
 	if third, _ := makePlan(in); third.Hash == first.Hash {
 		t.Error("a host that has changed gives the same hash")
 	}

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"slices"
 	"time"
 )
 
@@ -80,6 +81,17 @@ type HostPlan struct {
 	// Skipped: not selected by --limit. Stale then tells that it would change.
 	Skipped bool `json:"skipped,omitempty"`
 	Stale   bool `json:"stale,omitempty"`
+}
+
+// turnReason is why the host takes a turn: of its last action, bar the deletions that
+// follow when all turns are over.
+func (h *HostPlan) turnReason() string {
+	for _, a := range slices.Backward(h.Actions) {
+		if a.Kind != ActionPrune {
+			return a.Reason
+		}
+	}
+	return ""
 }
 
 // PolicyKind says how hosts go through a change.

@@ -3,6 +3,9 @@
 R=$1 D=$2 L=$3 S=$4 U=$5
 set -e
 if ! id -u "$U" >/dev/null 2>&1; then
+	# A user that was lost comes back under another number: what the old one had is its own.
+	o=
+	[ ! -d "$R/generations" ] || [ ! -d "$D" ] || o=$(stat -c %u "$D")
 	n=$(command -v nologin || echo /bin/false)
 	if command -v useradd >/dev/null 2>&1; then
 		grep -q "^$U:" /etc/group || groupadd -r "$U"
@@ -10,6 +13,12 @@ if ! id -u "$U" >/dev/null 2>&1; then
 	else
 		addgroup -S "$U" 2>/dev/null || true
 		adduser -S -D -H -h "$D" -s "$n" -G "$U" "$U"
+	fi
+	if [ "${o:-0}" != 0 ] && [ "$o" != "$(id -u "$U")" ]; then
+		for d in "$D" "$L" "$R/generations"; do
+			[ ! -d "$d" ] || find "$d" -user "$o" -exec chown -h "$U:$U" {} +
+		done
+		chgrp -hR "$U" "$R/generations"
 	fi
 fi
 mkdir -p "$R" "$R/releases" "$R/generations"

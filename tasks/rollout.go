@@ -40,7 +40,6 @@ type rollout struct {
 	mu       sync.Mutex
 	up       map[string]bool // hosts whose Grafana is meant to run right now
 	deployed map[string]bool // hosts with a generation that this rollout did not stop
-	first    map[string]bool // of those, hosts that never ran before this rollout
 	flipped  map[string]bool // hosts given to (true) or taken back from what the plan wants
 	probes   map[string]*Probe
 	outcomes map[string]HostOutcome
@@ -100,47 +99,54 @@ func (r *rollout) outcome(host string, o HostOutcome) {
 	r.outcomes[host] = o
 }
 
-// roll runs all batches. Whatever ends it, the error is kept whole, and every
-// host that was reached has an outcome.
+// roll runs all batches. Whatever ends it, every error is kept, and every host that
+// was reached has an outcome.
 func (r *rollout) roll(ctx context.Context) error {
 	p := r.plan.Policy
-	total := 0
-	for _, b := range p.Batches {
-		total += len(b)
-	}
+	total := len(slices.Concat(p.Batches...))
 	if p.Kind == PolicyOneFirst {
 		if err := r.stopOthers(ctx); err != nil {
 			return err
 		}
 	}
+	var failed *multierror.Error // of hosts that on_failure: continue goes on after
 	done := 0
 	for i, batch := range p.Batches {
-		if r.interrupted() {
-			return errInterrupted
-		}
-		if err := r.othersHealthy(ctx, batch); err != nil {
-			return err
-		}
-		if err := r.lock.Renew(ctx, slices.Collect(maps.Values(r.hosts))...); err != nil {
-			return err
+		if err := r.mayBegin(ctx, batch); err != nil {
+			return multierror.Append(failed, err).ErrorOrNil()
 		}
 		last := i == len(p.Batches)-1
 		err := r.batch(ctx, batch, done, total, last)
 		done += len(batch)
-		if err != nil && i == 0 && p.Kind == PolicyOneFirst {
-			return r.firstFailed(ctx, batch[0], err)
-		}
-		if err != nil && (r.plan.Policy.OnFailure != "continue" || i == 0 && p.Migrates) {
-			return err
+		if err != nil {
+			if i == 0 && p.Kind == PolicyOneFirst {
+				return r.firstFailed(ctx, batch[0], err)
+			}
+			failed = multierror.Append(failed, err)
+			if p.OnFailure != "continue" || i == 0 && p.Migrates {
+				break
+			}
 		}
 		if last {
 			break
 		}
 		if err := r.between(ctx, i, done); err != nil {
-			return err
+			return multierror.Append(failed, err).ErrorOrNil()
 		}
 	}
-	return nil
+	return failed.ErrorOrNil()
+}
+
+// mayBegin refuses a batch that must not begin: the operator wants to stop, another
+// host is unhealthy, or the lock was taken away.
+func (r *rollout) mayBegin(ctx context.Context, batch []string) error {
+	if r.interrupted() {
+		return errInterrupted
+	}
+	if err := r.othersHealthy(ctx, batch); err != nil {
+		return err
+	}
+	return r.lock.Renew(ctx, slices.Collect(maps.Values(r.hosts))...)
 }
 
 func (r *rollout) interrupted() bool {
@@ -160,7 +166,7 @@ func (r *rollout) batch(ctx context.Context, batch []string, done, total int, la
 	for i, name := range batch {
 		wg.Go(func() {
 			t := turn{rollout: r, host: r.hosts[name], want: r.desired[name], plan: r.plan.Host(name), last: last}
-			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.Actions[len(t.plan.Actions)-1].Reason})
+			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.turnReason()})
 			start := time.Now()
 			errs[i] = t.take(ctx)
 			kind, msg := event.TurnDone, ""
