@@ -17,7 +17,6 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
-	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -30,7 +29,6 @@ type picture struct {
 	states   map[string]balancer.State
 	changes  []balancer.Change
 	before   []Action
-	notes    []string
 	// dump is the one that this run took; zero before, or without one.
 	dump database.Backup
 }
@@ -167,7 +165,6 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan.Warnings = append(plan.Warnings, p.notes...)
 	plan.Estimate = r.estimate(plan)
 	return plan, nil
 }
@@ -274,10 +271,4 @@ func (p *picture) release() Release {
 		return p.inputs.Releases[arch]
 	}
 	return Release{}
-}
-
-// warn adds a remark to the plan.
-func (p *picture) warn(sink event.Sink, msg string) {
-	p.notes = append(p.notes, msg)
-	sink.Emit(event.Event{Kind: event.Warning, Message: msg})
 }

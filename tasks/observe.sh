@@ -38,7 +38,7 @@ systemctl show "$V.service" "ghadeploy-turn.service" -p Id,LoadState,ActiveState
 	while IFS= read -r l; do rec show "$l"; case $l in MainPID=0) ;; MainPID=*)
 		p=${l#MainPID=}; [ -r "/proc/$p/cmdline" ] && rec cmdline "$p" "$(tr '\000\n\t' '   ' <"/proc/$p/cmdline")";; esac; done
 
-for f in "$S/good"; do [ -r "$f" ] && while read -r l; do rec good "$l"; done <"$f"; done
+[ -r "$S/good" ] && while read -r l; do rec good "$l"; done <"$S/good"
 one drained "$S/drained"
 one freeze "$S/freeze.json"
 one last "$S/last"

@@ -106,7 +106,7 @@ func TestEveryExampleIsOnAPage(t *testing.T) {
 	}
 }
 
-var typed = regexp.MustCompile("^\\s*ghadeploy ([a-z]+)([^#|]*)")
+var typed = regexp.MustCompile(`^\s*ghadeploy ([a-z]+)([^#|]*)`)
 
 // commandLines are what a page tells to type: lines of fenced blocks, and code in lines.
 func commandLines(text string) (out [][]string) {
