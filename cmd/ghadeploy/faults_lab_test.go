@@ -13,9 +13,6 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
-// faultsAllEnv runs the faults that take a minute too.
-const faultsAllEnv = "GHADEPLOY_FAULTS_ALL"
-
 // fault is one thing that goes wrong in a host's turn, and what is right then.
 type fault struct {
 	name string
@@ -102,12 +99,12 @@ func faults() []fault {
 			says:   []string{"gate service", "does not stay up", "it was rolled back to Grafana 10.3.1", "and serves"},
 		},
 		{
-			name: "gate fails", code: 5, outcome: "rolled back", down: 1,
+			name: "gate fails", slow: true, code: 5, outcome: "rolled back", down: 1,
 			change: func(t *testing.T, c *labCluster) { c.source(t, c.Release(t, labtest.V1031, labtest.Unhealthy)) },
 			says:   []string{"gate health", "503", "it was rolled back to Grafana 10.3.1", "and serves"},
 		},
 		{
-			name: "port taken", code: 5, outcome: "failed", down: 1,
+			name: "port taken", slow: true, code: 5, outcome: "failed", down: 1,
 			change: func(t *testing.T, c *labCluster) { c.theme(t, "/port"); c.everywhere(t, takePort) },
 			heal:   func(t *testing.T, c *labCluster, _ string) { c.everywhere(t, givePortBack) },
 			says:   []string{"gate service", "address already in use", "which is not healthy either"},
@@ -177,7 +174,7 @@ func faults() []fault {
 			says: []string{"drain", "Grafana on it was not touched"},
 		},
 		{
-			name: "balancer gone before the undrain", code: 1, outcome: "failed", down: 1, at: sent,
+			name: "balancer gone before the undrain", slow: true, code: 1, outcome: "failed", down: 1, at: sent,
 			strike: onService("stop", "haproxy"),
 			heal:   onService("start", "haproxy"),
 			says:   []string{"undrain", "Grafana on it is healthy, but drained"},
@@ -198,8 +195,8 @@ func TestAFaultInATurnEndsThereAndTheNextApplyConverges(t *testing.T) {
 	good := lab.Release(t, labtest.V1031)
 	for i, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
-			if f.slow && os.Getenv(faultsAllEnv) == "" {
-				t.Skipf("takes about a minute: set %s", faultsAllEnv)
+			if f.slow {
+				slowLab(t)
 			}
 			c.gateTimeout(t, "15s")
 			c.source(t, good)

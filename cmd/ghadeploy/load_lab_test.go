@@ -53,7 +53,7 @@ func (c *labCluster) login(t *testing.T) []*http.Cookie {
 	return resp.Cookies()
 }
 
-// begin sends a request to path every so often until end.
+// load sends a request to path every so often until end.
 func (c *labCluster) load(t *testing.T, cookies []*http.Cookie, path string, every time.Duration) *load {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	l := &load{stop: cancel}
@@ -170,7 +170,7 @@ func (c *labCluster) rolls(t *testing.T, args ...string) *toolRun {
 func TestARollLosesNoRequest(t *testing.T) {
 	lab := labtest.Need(t)
 	settle := "0s"
-	if os.Getenv(faultsAllEnv) != "" {
+	if os.Getenv(labAllEnv) != "" {
 		settle = "auto"
 	}
 	c := labDeployed(t, labtest.Options{
@@ -178,15 +178,16 @@ func TestARollLosesNoRequest(t *testing.T) {
 		Source:   labReleases(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1040: lab.Release(t, labtest.V1040)}),
 		Edit:     rollout(map[string]any{"settle": settle, "drain": "12s"}),
 	})
-	t.Run("restart", func(t *testing.T) { c.rolls(t, "restart", "--yes") })
+	t.Run("restart", func(t *testing.T) { slowLab(t); c.rolls(t, "restart", "--yes") })
 	t.Run("change", func(t *testing.T) { c.theme(t, "/load"); c.rolls(t, "apply", "--yes") })
-	t.Run("upgrade", func(t *testing.T) { c.rolls(t, "upgrade", "--to", labtest.V1040, "--no-backup", "--yes") })
 	t.Run("WebSockets", func(t *testing.T) {
-		c.inv.Edit(t, func(doc map[string]any) {
-			doc["grafana"].(map[string]any)["version"] = labtest.V1040
-			rollout(map[string]any{"settle": "0s", "drain": "1s"})(doc)
-		})
+		c.inv.Edit(t, rollout(map[string]any{"settle": "0s", "drain": "1s"}))
 		c.socketsRoll(t)
+	})
+	t.Run("upgrade", func(t *testing.T) {
+		slowLab(t)
+		c.inv.Edit(t, rollout(map[string]any{"settle": settle, "drain": "12s"}))
+		c.rolls(t, "upgrade", "--to", labtest.V1040, "--no-backup", "--yes")
 	})
 }
 

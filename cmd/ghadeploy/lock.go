@@ -78,7 +78,7 @@ connection is cut; --force takes it away from a run that is still at work.`
 func (a *app) unlock(ctx context.Context, o unlockOptions) error {
 	return a.locks(ctx, sessionOptions{command: "unlock", path: o.path}, func(s *session) error {
 		if o.force && !a.flags.yes {
-			yes, err := s.ask(s.ctx, fmt.Sprintf("Take the lock of %s away? A run that is at work goes on without it.", s.cluster.Name))
+			yes, err := s.ask(s.ctx, fmt.Sprintf("Take the lock of %s away? A run that is at work ends before its next host.", s.cluster.Name))
 			if err != nil {
 				return err
 			}

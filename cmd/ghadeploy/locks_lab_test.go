@@ -35,6 +35,7 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 	})
 
 	t.Run("while a turn goes on", func(t *testing.T) {
+		slowLab(t)
 		holder := c.begin(t, "restart", "--yes")
 		holder.until("a turn", step(event.StepStarted, "flip"))
 		late := c.begin(t, "restart", "--yes")
@@ -60,6 +61,7 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 	})
 
 	t.Run("cut holder", func(t *testing.T) {
+		slowLab(t)
 		r := c.begin(t, "restart", "--yes")
 		host := r.until("the settle", inTurn).Host
 		c.Do(t, "cut", host)
@@ -89,6 +91,7 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 	})
 
 	t.Run("taken by force", func(t *testing.T) {
+		slowLab(t)
 		r := c.begin(t, "restart", "--yes")
 		r.until("the settle", inTurn)
 		c.must(t, "unlock", "--force", "--yes")
