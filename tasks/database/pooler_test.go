@@ -6,9 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/labtest"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
@@ -38,7 +40,9 @@ func TestLabTransactionPoolerIsFound(t *testing.T) {
 // startPooler runs PgBouncer on the lab's side of this machine until the test ends.
 func startPooler(t *testing.T, bouncer, mode string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "10.77.0.1:0")
+	server := labtest.Need(t).Host("svc")
+	here := server[:strings.LastIndexByte(server, '.')] + ".1" // this machine in the lab's network
+	l, err := net.Listen("tcp", here+":0")
 	if err != nil {
 		t.Skipf("needs the lab's network on this machine: %v", err)
 	}
@@ -50,7 +54,7 @@ func startPooler(t *testing.T, bouncer, mode string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	conf := fmt.Sprintf("[databases]\n* = host=10.77.0.10 port=5432 user=grafana password=grafana\n[pgbouncer]\nlisten_addr = 10.77.0.1\nlisten_port = %s\nauth_type = any\npool_mode = %s\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n", port, mode)
+	conf := fmt.Sprintf("[databases]\n* = host=%s port=5432 user=grafana password=grafana\n[pgbouncer]\nlisten_addr = %s\nlisten_port = %s\nauth_type = any\npool_mode = %s\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n", server, here, port, mode)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
