@@ -140,3 +140,18 @@ token = ""
 		t.Error("lines were lost")
 	}
 }
+
+func TestNothingStripsASubPathThatGrafanaServes(t *testing.T) {
+	c := testCluster()
+	c.Grafana.RootURL = "https://grafana.example.com/graf/"
+	stripped := func() bool {
+		return strings.Contains(strings.Join(desiredOf(t, c, "10.3.1")["h1"].Warnings, "\n"), "must strip")
+	}
+	if !stripped() {
+		t.Error("a sub path that nobody serves draws no warning")
+	}
+	c.Hosts[0].Config = append(c.Hosts[0].Config, inventory.Section{Name: "server", Keys: []inventory.Key{{Name: "serve_from_sub_path", Value: inventory.PlainValue("true")}}})
+	if stripped() {
+		t.Error("serve_from_sub_path is true and the balancer is told to strip it")
+	}
+}

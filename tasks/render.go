@@ -32,11 +32,13 @@ const (
 func grafanaNode(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips map[string]string, defaults []byte) grafana.Node {
 	current := path.Join(c.Paths.Root, "current")
 	port, protocol := listens(h)
+	subPath, _ := h.Config.Get("server", "serve_from_sub_path")
 	n := grafana.Node{
 		Version: v,
 		PerNode: grafana.PerNode{InstanceName: h.Name, Address: ips[h.Name], RedisPeerName: c.Name + "-" + h.Name},
 		HTTP: grafana.HTTP{
 			Protocol: protocol, Port: port, RootURL: c.Grafana.RootURL, Domain: domain(c.Grafana.RootURL),
+			ServeFromSubPath: subPath.Reveal() == "true",
 		},
 		Security: grafana.Security{
 			SecretKey: c.Grafana.SecretKey.Reveal(),
