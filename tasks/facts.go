@@ -31,6 +31,7 @@ type Facts struct {
 	CurrentForeign bool
 	Etc            EtcState
 	StateFolder    bool
+	DataFolders    bool // paths.data and paths.logs are there
 	// Files of the current generation: path in it to SHA-256.
 	Files   map[string]string
 	Unit    UnitFacts
@@ -148,6 +149,7 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 	"current-is-not-a-link": func(p *factsParser, _ []string) error { p.f.CurrentForeign = true; return nil },
 	"etc":                   func(p *factsParser, v []string) error { p.f.Etc = EtcState{Kind: v[0], Target: second(v)}; return nil },
 	"state-folder":          func(p *factsParser, _ []string) error { p.f.StateFolder = true; return nil },
+	"data-folders":          func(p *factsParser, _ []string) error { p.f.DataFolders = true; return nil },
 	"file":                  func(p *factsParser, v []string) error { p.f.Files[second(v)] = v[0]; return nil },
 	"unit": func(p *factsParser, v []string) error {
 		p.f.Unit.Exists, p.f.Unit.Managed = true, second(v) != ""

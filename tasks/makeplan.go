@@ -82,8 +82,12 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	hp := HostPlan{Host: h.Name, To: Deployed{Version: g.Version, Release: g.Release, Generation: g.ID}, From: runs(f)}
 	add := func(a Action) { a.Host = h.Name; hp.Actions = append(hp.Actions, a) }
 
-	if !f.User || len(f.Releases) == 0 {
-		add(Action{Kind: ActionPrepare, Reason: "first deploy to this host",
+	if !f.User || len(f.Releases) == 0 || !f.DataFolders {
+		why := "first deploy to this host"
+		if f.Current != "" {
+			why = "something of it was lost"
+		}
+		add(Action{Kind: ActionPrepare, Reason: why,
 			Summary: fmt.Sprintf("create user %s, %s, %s and %s", in.cluster.Paths.User, in.cluster.Paths.Root, in.cluster.Paths.Data, in.cluster.Paths.Logs)})
 	}
 	if !f.Releases[g.Release] {

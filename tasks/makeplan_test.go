@@ -70,7 +70,7 @@ func bare() *Facts {
 func converged(s *HostState, age time.Duration) *Facts {
 	f := bare()
 	g := s.Generation
-	f.User, f.StateFolder = true, true
+	f.User, f.StateFolder, f.DataFolders = true, true, true
 	f.Releases[g.Release], f.Generations[g.ID] = true, g.Release
 	f.Current, f.Etc = g.ID, EtcState{Kind: "link", Target: "/opt/grafana/current/etc"}
 	for _, w := range g.Files {
@@ -333,6 +333,25 @@ func TestALostRecordOfWhatWasGoodKeepsTheWayBack(t *testing.T) {
 	f.Good = []string{id}
 	if paths := prunable(c, f, d.Generation); len(paths) != 0 {
 		t.Errorf("2 generations, keep_releases 3: deletes %v", paths)
+	}
+}
+
+func TestDataThatWasLostIsMadeAgain(t *testing.T) {
+	c := testCluster()
+	d := desiredOf(t, c, "10.3.1")
+	facts := map[string]*Facts{}
+	for _, h := range c.Hosts {
+		facts[h.Name] = converged(d[h.Name], time.Hour)
+	}
+	facts["h2"].DataFolders = false
+	p, err := makePlan(planInput{cluster: c, selected: allSelected(c), desired: d, facts: facts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string][]ActionKind{"h1": nil, "h2": {ActionPrepare}, "h3": nil} {
+		if diff := cmp.Diff(want, kinds(p.Host(host))); diff != "" {
+			t.Errorf("%s: %s", host, diff)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) 
 	res, err := c.Run(ctx, remote.Command{
 		Step:   "observe",
 		Script: observeScript,
-		Args:   []string{p.Root, p.Etc, p.State, p.Service, p.User},
+		Args:   []string{p.Root, p.Etc, p.State, p.Service, p.User, p.Data, p.Logs},
 		Become: true, Timeout: observeTimeout,
 	})
 	if err != nil {

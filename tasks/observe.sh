@@ -1,6 +1,6 @@
 # Prints one record per fact, fields separated by tabs. Reads only.
-# $1 root  $2 etc link  $3 state folder  $4 service  $5 system user
-R=$1 E=$2 S=$3 V=$4 U=$5 T=$(printf '\t')
+# $1 root  $2 etc link  $3 state folder  $4 service  $5 system user  $6 data  $7 logs
+R=$1 E=$2 S=$3 V=$4 U=$5 D=$6 L=$7 T=$(printf '\t')
 rec() { printf '%s' "$1"; shift; for f; do printf '\t%s' "$f"; done; printf '\n'; }
 one() { [ -r "$2" ] && IFS= read -r l <"$2" && rec "$1" "$l"; }
 
@@ -24,6 +24,7 @@ if [ -L "$E" ]; then rec etc link "$(readlink "$E")"; elif [ -d "$E" ]; then
 	set -- "$E"/* "$E"/.[!.]*; [ -e "$1" ] || [ -e "$2" ] && rec etc folder || rec etc empty
 elif [ -e "$E" ]; then rec etc file; else rec etc absent; fi
 [ -d "$S" ] && rec state-folder
+[ -d "$D" ] && [ -d "$L" ] && rec data-folders
 if [ -L "$R/current" ] && [ -d "$R/current/" ]; then
 	cd "$R/current/" && find . -path ./release -prune -o -path ./plugins -prune -o -path ./shown -prune -o -type f -exec sha256sum {} + |
 		while read -r h f; do rec file "$h" "${f#./}"; done
