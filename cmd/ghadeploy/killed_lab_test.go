@@ -76,10 +76,10 @@ func killCommands() []killCommand {
 				c.theme(t, fmt.Sprintf("/r/%d", n))
 				c.must(t, "apply", "--yes")
 			}},
-		{name: "upgrade", args: plain("upgrade", "--to", labtest.V1032, "--yes"), resume: []string{"upgrade", "--to", labtest.V1032, "--yes"},
+		{name: "upgrade", args: plain("upgrade", "--to", labtest.V1032, "--no-backup", "--yes"), resume: []string{"upgrade", "--to", labtest.V1032, "--no-backup", "--yes"},
 			after: func(t *testing.T, c *labCluster) {
 				c.inv.Edit(t, func(map[string]any) {}) // names the old version again
-				c.must(t, "apply", "--yes", "--allow-downgrade")
+				c.must(t, "apply", "--yes", "--allow-downgrade", "--no-backup")
 			}},
 		{name: "restart", live: true, args: plain("restart", "--yes"), resume: []string{"apply", "--yes"}},
 	}
