@@ -15,7 +15,10 @@ import (
 // any other host after that, and the others go on serving. Once it is back the
 // same command finishes the job.
 func TestLabAHostWithoutPowerEndsTheRun(t *testing.T) {
-	c := newTrial(t, labtest.Options{NoLive: true, Edit: hasty})
+	c := newTrial(t, labtest.Options{NoLive: true, Edit: func(doc map[string]any) {
+		hasty(doc)
+		doc["rollout"].(map[string]any)["gate_timeout"] = "20s" // a host is waited for that long: it may be rebooting
+	}})
 	c.run(t, 0, "apply", "--yes")
 
 	t.Run("before", func(t *testing.T) {

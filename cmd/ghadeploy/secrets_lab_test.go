@@ -109,6 +109,7 @@ func (c *trial) plant(t *testing.T) *canaries {
 		ssh := doc["ssh"].(map[string]any)
 		ssh["password"], ssh["become"] = s.ref(t, "ssh"), map[string]any{"method": "sudo", "password": "${cmd:cat ssh}"}
 		grafana := doc["grafana"].(map[string]any)
+		grafana["root_url"] = c.url("h1") + "/" // behind the lab's balancer are also hosts of other tests
 		grafana["renderer"] = map[string]any{"server_url": "http://127.0.0.1:8081/render", "token": s.ref(t, "renderer")}
 		grafana["env"] = map[string]any{"CANARY": s.ref(t, "env")}
 		config := grafana["config"].(map[string]any)
