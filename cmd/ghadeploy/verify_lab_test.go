@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,11 +148,21 @@ func TestVerifyProvesAClusterAndNamesWhatBreaksIt(t *testing.T) {
 	lab := labtest.Need(t)
 	lab.Lock(t)
 	inv := deployed(t, lab, labtest.Options{Edit: func(doc map[string]any) {
-		doc["grafana"].(map[string]any)["plugins"] = []any{pluginEntry(t)}
+		g := doc["grafana"].(map[string]any)
+		g["plugins"] = []any{pluginEntry(t)}
+		g["config"].(map[string]any)["unified_alerting"] = map[string]any{"alertmanager_config_poll_interval": "10s"}
+		doc["alerting"].(map[string]any)["peer_timeout"] = "3s"
 	}})
-	for _, s := range verified(t, inv, exitDone).Steps {
-		if s.Skipped {
-			t.Errorf("%s was not tried: %s", s.Name, s.Cause)
+	saw := alertsOnce(t, lab, inv)
+	if !strings.Contains(saw, "told to each node") {
+		t.Errorf("the contact point was not posted to each node: %s", saw)
+	}
+	if os.Getenv(labtest.RealEnv) == "" {
+		// What the node that is asked first says from 12.1 on.
+		lab.Sh(t, "h1", "echo 'no_config_post: true' >"+currentDir+"/release/conf/standin.yaml")
+		restarted(t, lab, "h1")
+		if saw := alertsOnce(t, lab, inv); !strings.Contains(saw, "by the provisioning API") || !strings.Contains(saw, "every 10s") {
+			t.Errorf("it is not said that nodes take 10s to look: %s", saw)
 		}
 	}
 	keep := "rm -rf /root/whole && cp -a " + currentDir + "/ /root/whole"
@@ -180,6 +193,79 @@ func TestVerifyProvesAClusterAndNamesWhatBreaksIt(t *testing.T) {
 	for _, d := range defects() {
 		expectFailure(t, r, d)
 	}
+}
+
+// alertsOnce verifies with alerts and asks the nodes themselves whether they notified
+// once and have nothing of it afterwards. It is what the report says of the way.
+func alertsOnce(t *testing.T, lab *labtest.Lab, inv *labtest.Inventory) (setUp string) {
+	t.Helper()
+	before, was := notified(t, lab), alerting(t, lab, inv)
+	for _, s := range verified(t, inv, exitDone, "--with-alerts").Steps {
+		if s.Skipped {
+			t.Errorf("%s was not tried: %s", s.Name, s.Cause)
+		}
+		if s.Name == "alert-setup" {
+			setUp = s.Explanation
+		}
+	}
+	if n := notified(t, lab) - before; n != 1 {
+		t.Errorf("the nodes notified %v times", n)
+	}
+	// Only the uid that Grafana's own contact point gets from any save is new.
+	uids := regexp.MustCompile(`"uid": ?"[^"]*"`)
+	if now := alerting(t, lab, inv); uids.ReplaceAllString(now, "") != uids.ReplaceAllString(was, "") {
+		t.Errorf("alerting was\n%s\nand is\n%s", was, now)
+	}
+	return setUp
+}
+
+// notified is how many webhooks the nodes have sent since they were started.
+func notified(t *testing.T, lab *labtest.Lab) (n float64) {
+	t.Helper()
+	for _, h := range []string{"h1", "h2", "h3"} {
+		for line := range strings.Lines(fetched(t, "http://"+lab.Host(h)+":3000/metrics", "")) {
+			if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); strings.HasPrefix(name, "grafana_alerting_notifications_total{") && strings.Contains(name, `"webhook"`) {
+				v, err := strconv.ParseFloat(value, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += v
+			}
+		}
+	}
+	return n
+}
+
+// alerting is everything of alerting that verify touches, as h2 has it.
+func alerting(t *testing.T, lab *labtest.Lab, inv *labtest.Inventory) string {
+	t.Helper()
+	var all strings.Builder
+	for _, path := range []string{"/api/v1/provisioning/policies", "/api/v1/provisioning/contact-points", "/api/ruler/grafana/api/v1/rules", "/api/folders"} {
+		all.WriteString(path + " " + fetched(t, "http://"+lab.Host("h2")+":3000"+path, inv.AdminPassword) + "\n")
+	}
+	return all.String()
+}
+
+// fetched is what a URL answers, to admin where a password is given.
+func fetched(t *testing.T, url, password string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password != "" {
+		req.SetBasicAuth("admin", password)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, resp.Status, err)
+	}
+	return string(body)
 }
 
 func expectFailure(t *testing.T, r verify.Report, d defect) {

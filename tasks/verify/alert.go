@@ -22,13 +22,15 @@ type alertTest struct {
 	p    *proof
 	name string // of folder, group, rule and contact point
 
-	hooks    *webhooks
-	original amConfig
-	// What has to be undone.
-	configured, folder, rule bool
-	silence                  string
-	silencedOn               *node
-	fired                    time.Time
+	hooks *webhooks
+	// way is how the contact point and the route are made and removed; nil until
+	// something of it may be in Grafana.
+	way routing
+	// What else has to be undone.
+	folder, rule bool
+	silence      string
+	silencedOn   *node
+	fired        time.Time
 }
 
 // alert proves that one alert, evaluated by every node, notifies once.
@@ -61,36 +63,42 @@ func (p *proof) alert(ctx context.Context) {
 func (t *alertTest) setUp(ctx context.Context) (string, error) {
 	p := t.p
 	var err error
-	if t.original, err = readConfig(ctx, p.nodes[0]); err != nil {
-		return "", err
+	ways := []routing{&wholeConfig{p: p}, &provisioned{p: p}}
+	for i, way := range ways {
+		if err = t.use(ctx, way); !refused(err) || i == len(ways)-1 {
+			break
+		}
+		t.way = nil
+		p.progress("alert", "%s; taking another way", err)
 	}
-	if err := t.original.withoutOurs(); err != nil {
-		return "", err
+	if _, skipped := errors.AsType[*skip](err); err != nil && !skipped {
+		return "", &failure{"the test's contact point was not taken: " + err.Error(), p.command("logs", "")}
 	}
-	if t.original.provenance() == "file" {
-		return "", &skip{"the notification policies are provisioned from files; the API cannot give them back to the files afterwards"}
-	}
-	if t.hooks, err = p.listenAll(ctx); err != nil {
-		return "", &skip{"no webhook can be received: " + err.Error()}
-	}
-	test, err := t.original.clone()
 	if err != nil {
 		return "", err
 	}
-	if err := test.withTest(t.name, t.hooks.url, p.nonce); err != nil {
-		return "", err
-	}
-	t.configured = true
-	if err := p.install(ctx, test); err != nil {
-		return "", &failure{"the test's contact point was not taken: " + err.Error(), p.command("logs", "")}
-	}
-	if err := p.running(ctx, t.name); err != nil {
+	if err := p.running(ctx, t.name, t.way.wait()); err != nil {
 		return "", &failure{err.Error() + ": it does not follow the database's alerting configuration", p.command("logs", "")}
 	}
 	if err := t.removeOldFolders(ctx); err != nil {
 		return "", err
 	}
-	return t.hooks.url + " on every host", nil
+	return t.hooks.url + " on every host, " + t.way.explain(), nil
+}
+
+// use gives Grafana the test's contact point and route in one of the ways.
+func (t *alertTest) use(ctx context.Context, way routing) error {
+	if err := way.read(ctx); err != nil {
+		return err
+	}
+	if t.hooks == nil {
+		var err error
+		if t.hooks, err = t.p.listenAll(ctx); err != nil {
+			return &skip{"no webhook can be received: " + err.Error()}
+		}
+	}
+	t.way = way
+	return way.install(ctx, t.name, t.hooks.url)
 }
 
 // removeOldFolders removes what a killed run left, rules included.
@@ -120,9 +128,9 @@ func (t *alertTest) notifyOnce(ctx context.Context) (string, error) {
 		return "", err
 	}
 	t.rule = true
-	if err := t.makeRule(ctx, "10s"); err != nil {
+	if err := t.makeRule(ctx, 10*time.Second); err != nil {
 		// unified_alerting.min_interval may ask for more.
-		if err2 := t.makeRule(ctx, "1m"); err2 != nil {
+		if err2 := t.makeRule(ctx, time.Minute); err2 != nil {
 			return "", errors.Join(err, err2)
 		}
 	}
@@ -153,18 +161,6 @@ func (t *alertTest) judge(came []notification, window time.Duration) (string, er
 	}
 	return "", &failure{fmt.Sprintf("%d notifications for one alert: %s; their alerting does not know of each other", len(came), who),
 		"see step members; " + t.p.command("check", "")}
-}
-
-// makeRule makes a rule that is always true, in a group with the interval.
-func (t *alertTest) makeRule(ctx context.Context, interval string) error {
-	group := map[string]any{"name": t.name, "interval": interval, "rules": []any{map[string]any{
-		"for": "0s", "labels": map[string]string{alertLabel: t.p.nonce},
-		"annotations": map[string]string{"summary": "a test of ghadeploy verify, removed at its end"},
-		"grafana_alert": map[string]any{"title": t.name, "condition": "A", "no_data_state": "NoData", "exec_err_state": "Error",
-			"data": []any{map[string]any{"refId": "A", "queryType": "", "datasourceUid": "__expr__", "relativeTimeRange": map[string]int{"from": 0, "to": 0},
-				"model": map[string]any{"refId": "A", "type": "math", "expression": "1 == 1", "datasource": map[string]string{"type": "__expr__", "uid": "__expr__"}}}}},
-	}}}
-	return t.p.nodes[0].call(ctx, http.MethodPost, "/api/ruler/grafana/api/v1/rules/"+t.name, group, nil)
 }
 
 // amAlert is an alert as an Alertmanager has it.
@@ -242,14 +238,17 @@ func (t *alertTest) cleanUp(ctx context.Context) error {
 		if t.silence == "" {
 			keep(t.makeSilence(ctx))
 		}
-		keep(first.call(ctx, http.MethodDelete, "/api/ruler/grafana/api/v1/rules/"+t.name+"/"+t.name, nil, nil))
+		keep(t.deleteRule(ctx))
 		keep(t.gone(ctx))
 	}
 	if t.folder {
 		keep(first.call(ctx, http.MethodDelete, "/api/folders/"+t.name+"?forceDeleteRules=true", nil, nil))
 	}
-	if t.configured {
-		keep(t.p.restore(ctx, t.original))
+	if t.way != nil {
+		// Here 404 is no sign that it is gone already.
+		if err := t.way.restore(ctx); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if t.silence != "" {
 		keep(t.p.unsilence(ctx, t.silencedOn, t.silence))

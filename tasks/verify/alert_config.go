@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -65,22 +66,7 @@ func (c amConfig) withoutOurs() error {
 	if err != nil {
 		return err
 	}
-	isOurs := func(item any, key string) bool {
-		m, _ := item.(map[string]any)
-		name, _ := m[key].(string)
-		return strings.HasPrefix(name, ours)
-	}
-	if routes, ok := route["routes"].([]any); ok {
-		kept := []any{}
-		for _, r := range routes {
-			if !isOurs(r, "receiver") {
-				kept = append(kept, r)
-			}
-		}
-		if route["routes"] = kept; len(kept) == 0 {
-			delete(route, "routes")
-		}
-	}
+	stripRoute(route)
 	receivers, _ := config["receivers"].([]any)
 	kept := []any{}
 	for _, r := range receivers {
@@ -90,6 +76,48 @@ func (c amConfig) withoutOurs() error {
 	}
 	config["receivers"] = kept
 	return nil
+}
+
+// isOurs is whether an object's name, under key, is one that verify gave.
+func isOurs(item any, key string) bool {
+	m, _ := item.(map[string]any)
+	name, _ := m[key].(string)
+	return strings.HasPrefix(name, ours)
+}
+
+// stripRoute takes our routes out of the root route.
+func stripRoute(route map[string]any) {
+	routes, ok := route["routes"].([]any)
+	if !ok {
+		return
+	}
+	kept := []any{}
+	for _, r := range routes {
+		if !isOurs(r, "receiver") {
+			kept = append(kept, r)
+		}
+	}
+	if route["routes"] = kept; len(kept) == 0 {
+		delete(route, "routes")
+	}
+}
+
+// addRoute puts a route for the alert of this run before all others.
+func addRoute(route map[string]any, name, label string) {
+	routes, _ := route["routes"].([]any)
+	route["routes"] = append([]any{map[string]any{
+		"receiver": name, "object_matchers": []any{[]any{alertLabel, "=", label}},
+		"group_by": []any{"alertname"}, "group_wait": groupWait.String(),
+		"group_interval": groupInterval.String(), "repeat_interval": "4h",
+	}}, routes...)
+}
+
+// integration is the webhook that the test's alert goes to.
+func integration(name, url string) map[string]any {
+	return map[string]any{
+		"name": name, "type": "webhook", "disableResolveMessage": true,
+		"settings": map[string]any{"url": url, "httpMethod": "POST"},
+	}
 }
 
 // The timings of the test's route. group_interval is longer than the test:
@@ -107,20 +135,10 @@ func (c amConfig) withTest(name, url, label string) error {
 		return err
 	}
 	receivers, _ := config["receivers"].([]any)
-	config["receivers"] = append(receivers, map[string]any{
-		"name": name,
-		"grafana_managed_receiver_configs": []any{map[string]any{
-			"name": name, "type": "webhook", "disableResolveMessage": true,
-			"settings":       map[string]any{"url": url, "httpMethod": "POST"},
-			"secureSettings": map[string]any{},
-		}},
-	})
-	routes, _ := route["routes"].([]any)
-	route["routes"] = append([]any{map[string]any{
-		"receiver": name, "object_matchers": []any{[]any{alertLabel, "=", label}},
-		"group_by": []any{"alertname"}, "group_wait": groupWait.String(),
-		"group_interval": groupInterval.String(), "repeat_interval": "4h",
-	}}, routes...)
+	point := integration(name, url)
+	point["secureSettings"] = map[string]any{}
+	config["receivers"] = append(receivers, map[string]any{"name": name, "grafana_managed_receiver_configs": []any{point}})
+	addRoute(route, name, label)
 	return nil
 }
 
@@ -191,41 +209,19 @@ func (p *proof) installRoutes(ctx context.Context, c amConfig) error {
 	return first.call(ctx, http.MethodPut, policyPath, route, nil)
 }
 
-// postConfig posts, and waits for an Alertmanager that is still starting.
+// postConfig posts, and waits for an Alertmanager that is still starting. A
+// Grafana that has no such call will not get it by waiting.
 func postConfig(ctx context.Context, n *node, c amConfig) error {
-	return until(ctx, settleLimit, time.Second, func(ctx context.Context) error {
-		return n.call(ctx, http.MethodPost, configPath, c, nil)
-	})
-}
-
-// running waits until the Alertmanager of every node works with the contact
-// point. Before that, the alert would go to somebody's real contact point.
-func (p *proof) running(ctx context.Context, receiver string) error {
-	for _, n := range p.nodes {
-		err := until(ctx, 90*time.Second, time.Second, func(ctx context.Context) error {
-			var receivers []struct{ Name string }
-			err := n.call(ctx, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil, &receivers)
-			if status(err) == http.StatusNotFound {
-				// Before 9.4 nobody can be asked; the configuration was posted to this
-				// node itself.
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			for _, r := range receivers {
-				if r.Name == receiver {
-					return nil
-				}
-			}
-			p.progress("alert", "waiting for %s to take the test's contact point (nodes poll for it every 60 s)", n.name())
-			return fmt.Errorf("%s does not know the contact point %s", n.name(), receiver)
-		})
-		if err != nil {
-			return err
+	var no error
+	err := until(ctx, settleLimit, time.Second, func(ctx context.Context) error {
+		err := n.call(ctx, http.MethodPost, configPath, c, nil)
+		if refused(err) {
+			no = err
+			return nil
 		}
-	}
-	return nil
+		return err
+	})
+	return errors.Join(no, err)
 }
 
 // restore puts the original configuration back on every node and compares.

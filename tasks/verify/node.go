@@ -120,24 +120,35 @@ func status(err error) int {
 	return 0
 }
 
-// call asks this node in its own session; out may be nil.
-func (n *node) call(ctx context.Context, method, path string, body, out any) error {
-	err := n.once(ctx, method, path, body, out)
+// refused is whether err says that this Grafana does not have what was asked for
+// (403 is what releases answer that take "grafana" for a data source's uid).
+func refused(err error) bool {
+	switch status(err) {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
+		return true
+	}
+	return false
+}
+
+// call asks this node in its own session; out may be nil. edit changes the
+// request before it is sent.
+func (n *node) call(ctx context.Context, method, path string, body, out any, edit ...func(*http.Request)) error {
+	err := n.once(ctx, method, path, body, out, edit...)
 	if status(err) == http.StatusUnauthorized && strings.Contains(err.Error(), "rotat") {
 		// Sessions older than 10 minutes have to be rotated first.
 		if err := n.once(ctx, http.MethodPost, "/api/user/auth-tokens/rotate", nil, nil); err != nil {
 			return err
 		}
-		return n.once(ctx, method, path, body, out)
+		return n.once(ctx, method, path, body, out, edit...)
 	}
 	return err
 }
 
-func (n *node) once(ctx context.Context, method, path string, body, out any) error {
+func (n *node) once(ctx context.Context, method, path string, body, out any, edit ...func(*http.Request)) error {
 	n.mu.Lock()
 	header := n.cookies.header()
 	n.mu.Unlock()
-	resp, answer, err := n.send(ctx, method, path, header, body)
+	resp, answer, err := n.send(ctx, method, path, header, body, edit...)
 	if err != nil {
 		return err
 	}
@@ -159,10 +170,13 @@ func (n *node) once(ctx context.Context, method, path string, body, out any) err
 }
 
 // send does one request with the given cookies.
-func (n *node) send(ctx context.Context, method, path, cookie string, body any) (*http.Response, []byte, error) {
+func (n *node) send(ctx context.Context, method, path, cookie string, body any, edit ...func(*http.Request)) (*http.Response, []byte, error) {
 	req, err := request(ctx, method, n.base+path, cookie, body)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, change := range edit {
+		change(req)
 	}
 	resp, answer, err := do(n.client, req)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -73,6 +74,59 @@ func LoadConfig(ctx context.Context, st *store.Store) (Config, error) {
 	}
 	var c Config
 	return c, json.Unmarshal([]byte(text), &c)
+}
+
+// Guard refuses a configuration that changes what is provisioned, and keeps who
+// provisioned it: that is not for the writer to say.
+func (c *Config) Guard(now Config) error {
+	route, has := c.Alertmanager.Route, now.Alertmanager.Route
+	route.Provenance = has.Provenance
+	if has.Provenance != "" && !reflect.DeepEqual(route, has) {
+		return errors.New("policies were provisioned and cannot be changed through the UI")
+	}
+	c.Alertmanager.Route = route
+	points := map[string]ContactPoint{}
+	for _, r := range c.Alertmanager.Receivers {
+		for i := range r.ContactPoints {
+			cp := &r.ContactPoints[i]
+			if cp.UID == "" {
+				cp.UID = store.NewUID()
+			}
+			cp.Provenance = ""
+			points[cp.UID] = *cp
+		}
+	}
+	for _, r := range now.Alertmanager.Receivers {
+		for _, cp := range r.ContactPoints {
+			if _, kept := points[cp.UID]; cp.Provenance != "" && !kept {
+				return fmt.Errorf("cannot delete provisioned contact point '%s'", cp.Name)
+			}
+		}
+	}
+	for _, r := range c.Alertmanager.Receivers {
+		for i := range r.ContactPoints {
+			if old := now.find(r.ContactPoints[i].UID); old != nil {
+				r.ContactPoints[i].Provenance = old.Provenance
+			}
+		}
+	}
+	return nil
+}
+
+func (c Config) find(uid string) *ContactPoint {
+	for _, r := range c.Alertmanager.Receivers {
+		for i := range r.ContactPoints {
+			if r.ContactPoints[i].UID == uid {
+				return &r.ContactPoints[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Uses is whether a policy below r, or r itself, goes to the receiver.
+func (r Route) Uses(receiver string) bool {
+	return r.Receiver == receiver || slices.ContainsFunc(r.Routes, func(c Route) bool { return c.Uses(receiver) })
 }
 
 // SaveConfig checks and writes the configuration. The nodes, this one too, see

@@ -17,6 +17,7 @@ import (
 // dispatching is one configuration at work.
 type dispatching struct {
 	config     string
+	receivers  []Receiver
 	dispatcher *dispatch.Dispatcher
 	running    sync.WaitGroup
 }
@@ -40,7 +41,7 @@ func (s *Service) dispatch(c Config, text string) (*dispatching, error) {
 	stage := s.pipeline.New(receivers, s.wait, inhibit.NewInhibitor(s.alerts, nil, s.marker, s.log), silence.NewSilencer(s.silences, s.marker, s.log),
 		timeinterval.NewIntervener(nil), s.marker, s.nflog, s.Peer)
 	timeout := func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) + s.wait() }
-	d := &dispatching{config: text}
+	d := &dispatching{config: text, receivers: c.Alertmanager.Receivers}
 	d.dispatcher = dispatch.NewDispatcher(s.alerts, dispatch.NewRoute(route, nil), stage, s.marker, timeout, nil, s.log,
 		dispatch.NewDispatcherMetrics(false, prometheus.NewRegistry()))
 	return d, nil

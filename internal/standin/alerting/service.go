@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	amcluster "github.com/prometheus/alertmanager/cluster"
@@ -58,7 +59,10 @@ type Service struct {
 	pipeline *notify.PipelineBuilder
 	metrics  *metrics
 	rules    *scheduler
-	current  *dispatching // what runs now; touched by Run only
+
+	mu      sync.Mutex
+	current *dispatching // what runs now; nil before the first configuration
+	ended   bool
 }
 
 // New loads what was saved at the last graceful stop and shares state with the
@@ -115,11 +119,16 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) followConfig(ctx context.Context) {
-	defer func() { s.current.stop() }()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended = true
+		s.current.stop()
+	}()
 	tick := time.NewTicker(s.Settings.ConfigPoll)
 	defer tick.Stop()
 	for {
-		if err := s.syncConfig(ctx); err != nil && ctx.Err() == nil {
+		if err := s.Sync(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("Error while synchronizing Alertmanager orgs", "error", err)
 		}
 		select {
@@ -130,7 +139,14 @@ func (s *Service) followConfig(ctx context.Context) {
 	}
 }
 
-func (s *Service) syncConfig(ctx context.Context) error {
+// Sync applies what the database has, as the poll does every minute and a node
+// that is posted a configuration does at once.
+func (s *Service) Sync(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errors.New("alerting has ended")
+	}
 	c, err := LoadConfig(ctx, s.Store)
 	if err != nil {
 		return err

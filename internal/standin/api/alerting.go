@@ -1,7 +1,7 @@
 package api
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -27,12 +27,22 @@ func (s *server) alertingRoutes() {
 	s.signedIn("POST "+am+"/api/v2/silences", s.silence)
 	s.signedIn("GET "+am+"/api/v2/silence/{id}", s.getSilence)
 	s.signedIn("DELETE "+am+"/api/v2/silence/{id}", s.deleteSilence)
-	s.signedIn("GET "+am+"/api/v2/alerts", func(*http.Request, store.User) (any, error) { return s.Alerting.Alerts(), nil })
+	s.signedIn("GET "+am+"/api/v2/alerts", func(r *http.Request, _ store.User) (any, error) {
+		alerts, err := s.Alerting.Alerts(r.URL.Query()["filter"])
+		if err != nil {
+			return nil, fail(http.StatusBadRequest, err.Error())
+		}
+		return alerts, nil
+	})
+	s.signedIn("GET "+am+"/config/api/v1/receivers", func(*http.Request, store.User) (any, error) { return s.Alerting.Receivers(), nil })
+	if !s.Faults.NoConfigPost {
+		s.admin("POST "+am+"/config/api/v1/alerts", s.postConfig)
+	}
 	s.signedIn("GET "+am+"/config/api/v1/alerts", func(r *http.Request, _ store.User) (any, error) {
 		return alerting.LoadConfig(r.Context(), s.Store)
 	})
 	s.signedIn("GET /api/prometheus/grafana/api/v1/rules", s.ruleStates)
-	s.signedIn("GET /api/ruler/grafana/api/v1/rules", s.ruler)
+	s.rulerRoutes()
 }
 
 func (s *server) rule(r *http.Request, _ store.User) (any, error) {
@@ -100,7 +110,7 @@ func (s *server) ruleGroup(r *http.Request, _ store.User) (any, error) {
 	return map[string]any{"title": group, "folderUid": folder, "interval": int64(rules[0].Interval.Seconds()), "rules": rules}, nil
 }
 
-// updateRuleGroup sets the interval and saves the rules that are given.
+// updateRuleGroup makes a group what is given.
 func (s *server) updateRuleGroup(r *http.Request, _ store.User) (any, error) {
 	var in struct {
 		Title     string       `json:"title"`
@@ -115,16 +125,60 @@ func (s *server) updateRuleGroup(r *http.Request, _ store.User) (any, error) {
 	if interval <= 0 || interval%(10*time.Second) != 0 {
 		return nil, fail(http.StatusBadRequest, "interval should be non-zero and divided exactly by scheduler interval: 10")
 	}
-	for _, rule := range in.Rules {
-		rule.FolderUID, rule.Group, rule.Provenance = r.PathValue("folder"), r.PathValue("group"), "api"
-		if _, err := s.Store.SaveRule(r.Context(), rule); err != nil {
-			return nil, err
+	for i := range in.Rules {
+		if in.Rules[i].Provenance = "api"; r.Header.Get("X-Disable-Provenance") != "" {
+			in.Rules[i].Provenance = ""
 		}
 	}
-	if err := s.Store.SetGroupInterval(r.Context(), r.PathValue("folder"), r.PathValue("group"), interval); err != nil {
+	return in, s.saveGroup(r.Context(), r.PathValue("folder"), r.PathValue("group"), interval, in.Rules)
+}
+
+// saveGroup gives a group these rules and no others.
+func (s *server) saveGroup(ctx context.Context, folder, group string, interval time.Duration, rules []store.Rule) error {
+	keep := map[string]bool{}
+	for _, rule := range rules {
+		rule.FolderUID, rule.Group = folder, group
+		saved, err := s.Store.SaveRule(ctx, rule)
+		if err != nil {
+			return err
+		}
+		keep[saved.UID] = true
+	}
+	all, err := s.Store.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, rule := range all {
+		if rule.FolderUID == folder && rule.Group == group && !keep[rule.UID] {
+			if err := s.Store.DeleteRule(ctx, rule.UID); err != nil {
+				return err
+			}
+		}
+	}
+	if len(rules) == 0 {
+		return nil
+	}
+	return s.Store.SetGroupInterval(ctx, folder, group, interval)
+}
+
+// postConfig saves a whole configuration; this node takes it at once, the others
+// with their next poll.
+func (s *server) postConfig(r *http.Request, _ store.User) (any, error) {
+	var in alerting.Config
+	if err := readJSON(r, &in); err != nil {
 		return nil, err
 	}
-	return in, nil
+	err := s.change(r, func(c *alerting.Config) error {
+		if err := in.Guard(*c); err != nil {
+			return fail(http.StatusBadRequest, err.Error())
+		}
+		*c = in
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return with{http.StatusAccepted, map[string]string{"message": "configuration created"}}, s.Alerting.Sync(r.Context())
 }
 
 func (s *server) silence(r *http.Request, _ store.User) (any, error) {
@@ -174,32 +228,4 @@ func (s *server) ruleStates(r *http.Request, _ store.User) (any, error) {
 			"rules": []any{map[string]any{"name": rule.Title, "state": state, "health": "ok", "type": "alerting", "labels": rule.Labels}}})
 	}
 	return map[string]any{"status": "success", "data": map[string]any{"groups": groups}}, nil
-}
-
-// ruler lists the rules by folder title and group.
-func (s *server) ruler(r *http.Request, _ store.User) (any, error) {
-	rules, err := s.Store.Rules(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	type group struct {
-		Name     string           `json:"name"`
-		Interval string           `json:"interval"`
-		Rules    []map[string]any `json:"rules"`
-	}
-	out := map[string][]group{}
-	for _, rule := range rules {
-		title := rule.FolderUID
-		if folder, err := s.Store.Dashboard(r.Context(), rule.FolderUID, true); err == nil {
-			title = folder.Title
-		}
-		body := map[string]any{"grafana_alert": map[string]any{"uid": rule.UID, "title": rule.Title, "condition": rule.Condition, "data": json.RawMessage(rule.Data), "namespace_uid": rule.FolderUID}}
-		i := slices.IndexFunc(out[title], func(g group) bool { return g.Name == rule.Group })
-		if i < 0 {
-			out[title] = append(out[title], group{Name: rule.Group, Interval: rule.Interval.String()})
-			i = len(out[title]) - 1
-		}
-		out[title][i].Rules = append(out[title][i].Rules, body)
-	}
-	return out, nil
 }

@@ -101,7 +101,14 @@ func (s *server) updateContactPoint(r *http.Request, _ store.User) (any, error) 
 
 func (s *server) deleteContactPoint(r *http.Request, _ store.User) (any, error) {
 	err := s.change(r, func(c *alerting.Config) error {
+		before := slices.Clone(c.Alertmanager.Receivers)
 		remove(c, r.PathValue("uid"))
+		for _, rc := range before {
+			gone := !slices.ContainsFunc(c.Alertmanager.Receivers, func(kept alerting.Receiver) bool { return kept.Name == rc.Name })
+			if gone && c.Alertmanager.Route.Uses(rc.Name) {
+				return fail(http.StatusInternalServerError, "contact point '"+rc.Name+"' is currently used by a notification policy")
+			}
+		}
 		return nil
 	})
 	return with{http.StatusAccepted, map[string]string{"message": "contactpoint deleted"}}, err

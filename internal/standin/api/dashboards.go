@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/ghadeploy/ghadeploy/internal/standin/store"
 )
@@ -143,6 +144,15 @@ func (s *server) folder(r *http.Request, _ store.User) (any, error) {
 }
 
 func (s *server) deleteFolder(r *http.Request, _ store.User) (any, error) {
+	if r.URL.Query().Get("forceDeleteRules") != "true" {
+		rules, err := s.Store.Rules(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(rules, func(rule store.Rule) bool { return rule.FolderUID == r.PathValue("uid") }) {
+			return nil, fail(http.StatusBadRequest, "folder cannot be deleted: folder is not empty")
+		}
+	}
 	err := s.Store.DeleteDashboard(r.Context(), r.PathValue("uid"), true)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fail(http.StatusNotFound, "folder not found")

@@ -36,6 +36,9 @@ type Faults struct {
 	Unhealthy bool `yaml:"unhealthy,omitempty"`
 	// IgnoreStop makes the process ignore SIGTERM.
 	IgnoreStop bool `yaml:"ignore_stop,omitempty"`
+	// NoConfigPost takes away POST of a whole Alertmanager configuration, which
+	// Grafana 12.1 and later do not have.
+	NoConfigPost bool `yaml:"no_config_post,omitempty"`
 }
 
 // Load reads the faults of the release in home; none when the file is absent.

@@ -39,6 +39,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.Faults.CrashAfter, "crash-after", 0, "exit with 1 this long after listening")
 	flag.BoolVar(&o.Faults.Unhealthy, "unhealthy", false, "answer 503 on /api/health")
 	flag.BoolVar(&o.Faults.IgnoreStop, "ignore-stop", false, "ignore SIGTERM")
+	flag.BoolVar(&o.Faults.NoConfigPost, "no-config-post", false, "take no whole Alertmanager configuration, as Grafana 12.1 and later")
 	flag.Parse()
 	path, err := release.Pack(ctx, o)
 	if err != nil {
