@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -19,22 +20,35 @@ true
 
 // Drift lists what on the hosts is not what the inventory would deploy there under the
 // generation that is current: files that somebody changed, added or deleted by hand.
+// When hosts do not answer it lists the others' and returns the errors too.
 func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
-	p, err := r.gather(ctx, want{})
-	if err != nil {
-		return nil, err
+	p := &picture{}
+	var ipErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { p.inputs.IPs, ipErr = addresses(ctx, r.c) })
+	hosts, silent := r.observe(ctx, r.limited())
+	wg.Wait()
+	if ipErr != nil {
+		return nil, joined([]error{silent, ipErr})
 	}
-	selected := r.selected()
-	out := make([][]Drift, len(p.hosts))
-	err = eachHost(p.connected(), func(i int, h fleet.Host) error {
-		if !selected[h.Name] {
-			return nil
+	for _, h := range hosts {
+		if h.facts != nil {
+			p.hosts = append(p.hosts, h)
 		}
-		var err error
-		out[i], err = r.hostDrift(ctx, h, p.hosts[i].facts, p.desired[h.Name].Generation)
+	}
+	if err := r.readInputs(ctx, p, want{}); err != nil {
+		return nil, joined([]error{silent, err})
+	}
+	out := make([][]Drift, len(p.hosts))
+	err := eachHost(p.connected(), func(i int, h fleet.Host) error {
+		s, err := Desired(r.c, h.Host, p.inputs)
+		if err != nil {
+			return err
+		}
+		out[i], err = r.hostDrift(ctx, h, p.hosts[i].facts, s.Generation)
 		return err
 	})
-	return slices.Concat(out...), err
+	return slices.Concat(out...), joined([]error{silent, err})
 }
 
 func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Generation) (out []Drift, err error) {

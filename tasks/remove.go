@@ -149,6 +149,23 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 		}
 		return err
 	})
-	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: "take " + strings.Join(names(gone), ", ") + " out of " + r.c.File + ", or the next apply deploys to them again"})
+	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: r.whatToTakeOut(names(gone))})
 	return err
+}
+
+// whatToTakeOut says what ghadeploy leaves to people when hosts are gone. Where the
+// backend is theirs, its server line stays drained: with the line there, any other
+// state would send requests to a host that has no Grafana.
+func (r *Runner) whatToTakeOut(gone []string) string {
+	all := strings.Join(gone, ", ")
+	out := "take " + all + " out of " + r.c.File + ", or the next apply deploys to them again"
+	lb := r.c.LoadBalancer
+	if lb.Type == "" || lb.Type == "none" || lb.Manage && len(gone) < len(r.c.Hosts) {
+		return out
+	}
+	where := "the load balancer"
+	if lb.Backend != "" {
+		where = "backend " + lb.Backend
+	}
+	return out + "; and take the server line of " + all + " out of " + where + ", where it stays drained"
 }

@@ -73,13 +73,16 @@ type seen struct {
 
 // observeAll connects to all hosts of the cluster and reads them, in parallel. Every
 // host that could not be reached is in the error.
-func (r *Runner) observeAll(ctx context.Context) ([]seen, error) {
-	r.o.Sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.id, Step: "observe", Message: fmt.Sprintf("read %d hosts", len(r.c.Hosts))})
+func (r *Runner) observeAll(ctx context.Context) ([]seen, error) { return r.observe(ctx, r.c.Hosts) }
+
+// observe is observeAll of some hosts.
+func (r *Runner) observe(ctx context.Context, hosts []*inventory.Host) ([]seen, error) {
+	r.o.Sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.id, Step: "observe", Message: fmt.Sprintf("read %d hosts", len(hosts))})
 	start := time.Now()
-	out := make([]seen, len(r.c.Hosts))
-	errs := make([]error, len(r.c.Hosts))
+	out := make([]seen, len(hosts))
+	errs := make([]error, len(hosts))
 	var wg sync.WaitGroup
-	for i, h := range r.c.Hosts {
+	for i, h := range hosts {
 		wg.Go(func() {
 			out[i].Host, errs[i] = r.connect(ctx, h)
 			if errs[i] == nil {
