@@ -19,7 +19,6 @@ type fault struct {
 	slow bool
 	// change is what is being rolled out; nil: a change of the configuration.
 	change func(t *testing.T, c *labCluster)
-	args   []string
 	// at is when strike hits the host whose turn it is.
 	at     func(event.Event) bool
 	strike func(t *testing.T, c *labCluster, host string)
