@@ -100,6 +100,9 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	if target := path.Join(in.cluster.Paths.Root, "current", etcDir); f.Etc.Target != target {
 		add(Action{Kind: ActionLink, Summary: fmt.Sprintf("link %s -> %s", in.cluster.Paths.Etc, target), Reason: f.Etc.Kind})
 	}
+	if f.Current == g.ID && f.Unit.Exists && !f.Service.Enabled {
+		add(Action{Kind: ActionEnable, Summary: "enable " + in.cluster.Paths.Service + ".service", Reason: "it is disabled: the host would stay down after a reboot"})
+	}
 	hp.Reasons = restartReasons(in, f, g, drift)
 	hp.Restart = len(hp.Reasons) > 0
 	switch {
@@ -277,13 +280,14 @@ func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {
 	return a
 }
 
-// prunable lists what retention deletes once the wanted generation runs: never what
-// is wanted, current or running, nor the one before, nor the last keep_releases whose
-// gates passed.
+// prunable lists what retention deletes. It is deleted last in a run, when the wanted
+// generation is current and runs on the host: never that one, nor the one that a
+// rollback goes to, nor the last keep_releases whose gates passed. What ran before and
+// never passed its gates goes too, or the next plan would not be empty.
 func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
 	good := append(slices.DeleteFunc(slices.Clone(f.Good), func(id string) bool { return id == g.ID }), g.ID)
 	good = slices.DeleteFunc(good, func(id string) bool { _, there := f.Generations[id]; return !there && id != g.ID })
-	keep := map[string]bool{g.ID: true, f.Current: true, f.Service.Generation: true}
+	keep := map[string]bool{g.ID: true}
 	releases := map[string]bool{g.Release: true}
 	// Two at least: what is wanted, and what a rollback goes to.
 	room := max(c.KeepReleases, 2)

@@ -300,6 +300,20 @@ func TestAbortedTurnIsFinished(t *testing.T) {
 	}
 }
 
+func TestADisabledUnitIsEnabledWithoutARestart(t *testing.T) {
+	c := testCluster("h1")
+	d := desiredOf(t, c, "10.3.1")
+	f := converged(d["h1"], time.Hour)
+	f.Service.Enabled = false
+	p, err := makePlan(planInput{cluster: c, selected: allSelected(c), desired: d, facts: map[string]*Facts{"h1": f}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]ActionKind{ActionEnable}, kinds(p.Host("h1"))); diff != "" || p.Host("h1").Restart {
+		t.Errorf("restart %v, actions:\n%s", p.Host("h1").Restart, diff)
+	}
+}
+
 func TestRetentionKeepsWhatRunsAndTheWayBack(t *testing.T) {
 	c := testCluster("h1")
 	c.KeepReleases = 2
@@ -312,6 +326,13 @@ func TestRetentionKeepsWhatRunsAndTheWayBack(t *testing.T) {
 	want := []string{"generations/never", "generations/old1", "generations/old2", "releases/10.2.0-c", "releases/9.0.0-a"}
 	if diff := cmp.Diff(want, prunable(c, f, d.Generation)); diff != "" {
 		t.Error(diff)
+	}
+	// What runs and never passed its gates is no way back, and goes with this run.
+	never := converged(d, time.Hour)
+	never.Generations = map[string]string{"bad": "10.2.0-c", "old2": "10.0.0-b", "old3": "10.0.0-b"}
+	never.Current, never.Service.Generation, never.Good = "bad", "bad", []string{"old2", "old3"}
+	if got := prunable(c, never, d.Generation); !slices.Contains(got, "generations/bad") || slices.Contains(got, "generations/old3") {
+		t.Errorf("with a current generation that never was good: %v", got)
 	}
 	// A second plan, after those are gone, deletes nothing more.
 	for _, p := range want {

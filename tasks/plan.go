@@ -16,6 +16,7 @@ const (
 	ActionRelease        ActionKind = "release"         // upload and unpack a release
 	ActionGeneration     ActionKind = "generation"      // write a generation beside the current one
 	ActionLink           ActionKind = "link"            // /etc/grafana
+	ActionEnable         ActionKind = "enable"          // the unit, for the next boot
 	ActionTurn           ActionKind = "turn"            // drain, stop, flip, start, gates, undrain
 	ActionStop           ActionKind = "stop"            // drain and stop, and stay stopped
 	ActionBalancer       ActionKind = "balancer"        // write the backend of a managed load balancer

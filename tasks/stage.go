@@ -71,6 +71,8 @@ func (s *stager) executor(k ActionKind) executor {
 		return s.generation
 	case ActionLink:
 		return s.link
+	case ActionEnable:
+		return s.enable
 	}
 	return nil
 }
@@ -185,6 +187,11 @@ func (s *stager) link(ctx context.Context, h fleet.Host, _ *HostState, _ Action)
 	_, err := h.Run(ctx, remote.Command{
 		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", etcDir)}, Become: true,
 	})
+	return err
+}
+
+func (s *stager) enable(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
+	_, err := h.Run(ctx, remote.Command{Step: "enable the unit", Args: []string{"systemctl", "enable", "-q", s.paths.Service + ".service"}, Become: true})
 	return err
 }
 

@@ -113,6 +113,9 @@ func (s *HostStatus) seeHost(f *Facts) {
 	if s.Service == "running" && s.Generation != s.Current {
 		s.problem("runs generation %s, but %s is current: apply again", orNone(s.Generation), orNone(s.Current))
 	}
+	if s.Service == "running" && !f.Service.Enabled {
+		s.problem("the unit is disabled and would stay down after a reboot: apply again")
+	}
 	if f.Turn {
 		s.problem("a turn is under way")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,10 @@ func (a *app) globalFlags(root *cobra.Command) {
 func (a *app) begin(cmd *cobra.Command) error {
 	if a.flags.noColor {
 		a.streams.OutStyle, a.streams.ErrStyle = ui.Style{}, ui.Style{}
+	}
+	// An unset variable of a script must not mean all hosts.
+	if l := cmd.Flags().Lookup("limit"); l != nil && l.Changed && strings.TrimSpace(a.flags.limit) == "" {
+		return &tasks.UsageError{Message: `--limit is empty: leave it out, or say "all"`}
 	}
 	if !slices.Contains([]string{"text", "json"}, a.flags.output) && cmd.Annotations[takesFile] == "" {
 		return &tasks.UsageError{Message: "-o takes text or json, not " + a.flags.output}
