@@ -126,7 +126,7 @@ func (c *trial) plant(t *testing.T) *canaries {
 			t.Fatal(err)
 		}
 		h1 := doc["hosts"].(map[string]any)["h1"].(map[string]any)
-		h1["config"] = map[string]any{"auth.google": map[string]any{"client_secret": s.ref(t, "one host's")}}
+		h1["config"] = map[string]any{"auth.google": map[string]any{"client_secret": s.ref(t, "one host")}}
 		doc["rollout"] = map[string]any{"settle": "0s"}
 	})
 	for _, h := range c.hosts {
