@@ -51,15 +51,22 @@ func (r *Runner) Backups(ctx context.Context) ([]database.Backup, error) {
 // Restore stops Grafana on all hosts, puts a dump back, and starts them again: one
 // host alone first, then the others. dump is a path on a host, or HOST:PATH.
 func (r *Runner) Restore(ctx context.Context, dump string) error {
-	p, err := r.gather(ctx, want{})
+	p, err := r.gatherFacts(ctx)
 	if err != nil {
 		return err
 	}
-	plan := r.backPlan(p, map[string]string{}, "restore "+dump)
+	all := map[string]bool{}
+	for _, h := range r.c.Hosts {
+		all[h.Name] = true
+	}
+	plan, err := r.turnsTo(p, currentOf(p, all), "restore "+dump)
+	if err != nil {
+		return err
+	}
 	if len(plan.Policy.Batches) == 0 {
 		return &UsageError{"no host has a generation: deploy one first"}
 	}
-	_, err = r.goBack(ctx, p, plan, dump)
+	_, err = r.takeTurns(ctx, p, plan, dump)
 	return err
 }
 

@@ -36,7 +36,6 @@ type picture struct {
 // want is what a command wants of the cluster.
 type want struct {
 	version string // "": the inventory's
-	restart string // reason of a forced restart; "": none
 }
 
 // gather reads the hosts, the balancers, the database and the operator's files.
@@ -141,7 +140,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 	in := planInput{
 		cluster: r.c, command: r.o.Command, selected: r.selected(), desired: p.desired, before: p.before,
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
-		forceRestart: w.restart, allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup,
+		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup,
 	}
 	var mu sync.Mutex
 	hosts := make([]fleet.Host, len(p.hosts))

@@ -26,9 +26,7 @@ type planInput struct {
 	balancer map[string]string
 	// before are the actions of the whole cluster, found by reading the
 	// database and the balancers.
-	before []Action
-	// forceRestart wants a restart of every selected host, with this reason.
-	forceRestart   string
+	before         []Action
 	allowDowngrade bool
 	noBackup       bool
 }
@@ -103,7 +101,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	if f.Current == g.ID && f.Unit.Exists && !f.Service.Enabled {
 		add(Action{Kind: ActionEnable, Summary: "enable " + in.cluster.Paths.Service + ".service", Reason: "it is disabled: the host would stay down after a reboot"})
 	}
-	hp.Reasons = restartReasons(in, f, g, drift)
+	hp.Reasons = restartReasons(f, g, drift)
 	hp.Restart = len(hp.Reasons) > 0
 	switch {
 	case hp.Restart:
@@ -210,7 +208,7 @@ func changes(diffs []FileDiff) string {
 
 // restartReasons says why Grafana on a host has to be started anew. It goes by
 // what the process was started from, not by what a link or a file says.
-func restartReasons(in planInput, f *Facts, g *Generation, drift []string) (why []string) {
+func restartReasons(f *Facts, g *Generation, drift []string) (why []string) {
 	s := f.Service
 	switch {
 	case !s.Running():
@@ -229,9 +227,6 @@ func restartReasons(in planInput, f *Facts, g *Generation, drift []string) (why 
 		why = append(why, "the unit file was changed on the host")
 	} else if s.NeedReload {
 		why = append(why, "systemd has not read the unit file")
-	}
-	if in.forceRestart != "" && len(why) == 0 {
-		why = append(why, in.forceRestart)
 	}
 	return why
 }

@@ -210,7 +210,8 @@ func TestTheNodeThatNotifiesGoesLast(t *testing.T) {
 		if tt.down != "" {
 			facts[tt.down].Service = ServiceFacts{Active: "failed"}
 		}
-		p, err := makePlan(planInput{cluster: c, selected: allSelected(c), desired: d, facts: facts, forceRestart: "asked for"})
+		c.Grafana.RootURL = "https://other.example.com/" // restarts all
+		p, err := makePlan(planInput{cluster: c, selected: allSelected(c), desired: desiredOf(t, c, "10.3.1"), facts: facts})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,10 @@ func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result
 	if err != nil {
 		return nil, err
 	}
-	plan := r.backPlan(p, targets, "rollback")
+	plan, err := r.turnsTo(p, targets, "rollback")
+	if err != nil {
+		return nil, err
+	}
 	if len(plan.Policy.Batches) == 0 {
 		return &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}}, nil
 	}
@@ -35,7 +38,7 @@ func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result
 			return nil, err
 		}
 	}
-	return r.goBack(ctx, p, plan, withDatabase)
+	return r.takeTurns(ctx, p, plan, withDatabase)
 }
 
 // gatherFacts reads the hosts and the balancers, and no artifact: what is rolled back
@@ -118,43 +121,55 @@ func findGeneration(f *Facts, to string, steps int) string {
 	return ""
 }
 
-// backPlan is a plan whose turns flip to generations that are on the hosts. A host
-// without a target is restarted on what is current.
-func (r *Runner) backPlan(p *picture, targets map[string]string, reason string) *Plan {
+// turnsTo is a plan whose turns flip to generations that are on the hosts already. A
+// host without a target is left alone.
+func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (*Plan, error) {
 	plan := &Plan{Schema: 1, Cluster: r.c.Name, Command: r.o.Command}
 	in := planInput{cluster: r.c, facts: p.factsByHost(), desired: p.desired}
 	for _, h := range p.hosts {
 		f := h.facts
-		id := targets[h.Name]
-		if id == "" && len(targets) == 0 {
-			id = f.Current
-		}
 		hp := HostPlan{Host: h.Name, From: runs(f), To: runs(f)}
-		if id != "" && (id != f.Service.Generation || len(targets) == 0) {
+		p.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: f.Current, Version: hp.To.Version}}
+		if id := targets[h.Name]; id != "" {
 			g := &Generation{ID: id, Release: f.Generations[id], Version: versionOf(f.Generations[id])}
-			p.desired[h.Name] = &HostState{Host: h.Name, Generation: g}
+			p.desired[h.Name].Generation = g
 			hp.To = Deployed{Version: g.Version, Release: g.Release, Generation: id}
 			hp.Restart, hp.Reasons = true, []string{reason}
 			a := turnAction(in, f, g, hp.Reasons)
 			a.Host = h.Name
 			hp.Actions = []Action{a}
 		} else {
-			hp.Skipped = targets[h.Name] == ""
-			p.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: f.Current, Version: hp.To.Version}}
+			hp.Skipped = true
 		}
 		plan.Hosts = append(plan.Hosts, hp)
 	}
-	order := turnOrder(plan, in)
 	plan.Policy = Policy{
-		Kind: PolicyRolling, Reason: "the other hosts keep serving", MaxUnavailable: 1, Gates: gateNames(r.c),
-		Settle: settleText(r.c), OnFailure: "stop",
+		Kind: PolicyRolling, Reason: "the other hosts keep serving", Gates: gateNames(r.c), Settle: settleText(r.c), OnFailure: "stop",
+		Canary: r.c.Rollout.Canary, Bake: r.c.Rollout.Bake, PauseAfter: r.c.Rollout.PauseAfter,
 	}
-	if limit, err := unavailableCap(r.c.Rollout.MaxUnavailable, len(r.c.Hosts)); err == nil {
-		plan.Policy.MaxUnavailable = limit
-		plan.Policy.Batches, _ = batches(order, r.c.Rollout.Batch, limit, len(r.c.Hosts)) // Load has checked both
+	order := turnOrder(plan, in)
+	limit, err := unavailableCap(r.c.Rollout.MaxUnavailable, len(r.c.Hosts))
+	if err != nil {
+		return nil, &UsageError{err.Error()}
 	}
-	_ = plan.seal()
-	return plan
+	plan.Policy.MaxUnavailable = limit
+	if len(order) > 0 {
+		if err := plan.setBatches(in, order, limit); err != nil {
+			return nil, err
+		}
+	}
+	return plan, plan.seal()
+}
+
+// currentOf are the selected hosts' current generations.
+func currentOf(p *picture, selected map[string]bool) map[string]string {
+	out := map[string]string{}
+	for _, h := range p.hosts {
+		if selected[h.Name] && h.facts.Current != "" {
+			out[h.Name] = h.facts.Current
+		}
+	}
+	return out
 }
 
 // migratedSince refuses to go back over migrations. The log of the database says when
@@ -195,9 +210,9 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 	return nil
 }
 
-// goBack carries a plan of turns out that needs nothing staged; with a dump, all
+// takeTurns carries a plan of turns out that needs nothing staged; with a dump, all
 // hosts are stopped while it is put back, and the first starts alone.
-func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string) (*Result, error) {
+func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump string) (*Result, error) {
 	if dump != "" {
 		plan.Before = append(plan.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
 		plan.Policy.Kind, plan.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
@@ -205,6 +220,9 @@ func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string
 		_ = plan.seal()
 	}
 	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+		if err := r.unmoved(ctx, p); err != nil {
+			return err
+		}
 		k := r.hooks()
 		return k.around(ctx, plan, res, func() error {
 			ro := r.rollout(p, plan, lock, k)
@@ -227,11 +245,28 @@ func (r *Runner) goBack(ctx context.Context, p *picture, plan *Plan, dump string
 	})
 }
 
+// unmoved refuses to go on when another run has changed a host before this one got its
+// lock: its turns would undo what that run did.
+func (r *Runner) unmoved(ctx context.Context, p *picture) error {
+	return eachHost(p.connected(), func(i int, h fleet.Host) error {
+		was := p.hosts[i].facts
+		now, err := r.observeHost(ctx, h)
+		if err != nil {
+			return err
+		}
+		if now.Current != was.Current || now.Service.Generation != was.Service.Generation {
+			return &HostError{Host: h.Name, Step: "look again under the lock", Cause: fmt.Errorf("another run has changed it: generation %s is current now, it was %s", orNone(now.Current), orNone(was.Current)),
+				State: "nothing was touched", Next: "run it again"}
+		}
+		return nil
+	})
+}
+
 // warnOfInventory says that the inventory still names the version that was left: the
 // next apply would go there again.
 func (r *Runner) warnOfInventory(plan *Plan) {
 	for _, hp := range plan.Hosts {
-		if v := hp.To.Version; hp.Restart && v != r.c.Grafana.Version {
+		if v := hp.To.Version; v != hp.From.Version && v != r.c.Grafana.Version {
 			r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: fmt.Sprintf(
 				"%s still says grafana.version: %s, and the next apply goes there again; set it to %s to stay", r.c.File, r.c.Grafana.Version, v)})
 			return

@@ -7,10 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,6 +115,60 @@ func TestACancelledRunLeavesNothingBehind(t *testing.T) {
 			t.Errorf("left behind at %s: %s", path, got)
 		}
 	}
+}
+
+// A Grafana of today whose call for whole configurations is taken away, as 12.1 did:
+// it notifies once all the same, and has afterwards what it had before.
+func TestAClusterWithoutTheCallForWholeConfigurationsIsProved(t *testing.T) {
+	l := newLab(t, nil)
+	in := l.input(t)
+	in.Options = Options{WithAlerts: true}
+	for i, n := range l.nodes {
+		proxy := withoutConfigPost(t, n)
+		in.Hosts[i].Conn.(*labConn).DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address == fmt.Sprintf("127.0.0.1:%d", n.port) {
+				address = proxy
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}
+	}
+	paths := []string{policyPath, pointsPath, "/api/folders", "/api/ruler/grafana/api/v1/rules"}
+	var before []string
+	for _, path := range paths {
+		before = append(before, l.get(t, l.nodes[1], path))
+	}
+	r, err := Run(t.Context(), in)
+	show(t, r)
+	if err != nil || !r.OK {
+		t.Errorf("not proved: %v", err)
+	}
+	if !slices.ContainsFunc(r.Steps, func(s Step) bool {
+		return s.Name == "alert-setup" && strings.Contains(s.Explanation, "by the provisioning API")
+	}) {
+		t.Error("it was not the provisioning API that did it")
+	}
+	uid := regexp.MustCompile(`"uid":"[^"]*"`)
+	for i, path := range paths {
+		if now := l.get(t, l.nodes[1], path); uid.ReplaceAllString(now, "") != uid.ReplaceAllString(before[i], "") {
+			t.Errorf("%s was\n%s\nand is\n%s", path, before[i], now)
+		}
+	}
+}
+
+// withoutConfigPost is the address of a proxy before a node that refuses what newer
+// releases do not have.
+func withoutConfigPost(t *testing.T, n *labNode) string {
+	t.Helper()
+	node := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", n.port)})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == configPath || strings.HasPrefix(r.URL.Path, rulerPath) && r.Method != http.MethodGet {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		node.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.Listener.Addr().String()
 }
 
 func (l *lab) send(t *testing.T, method, path string, body []byte) {
