@@ -192,7 +192,8 @@ func withoutNewUIDs(now, before []any) []any {
 		was, _ := before[i].(map[string]any)
 		is, _ := now[i].(map[string]any)
 		if uid, had := was["uid"]; is != nil && (uid == nil || uid == "") {
-			if delete(is, "uid"); had {
+			delete(is, "uid")
+			if had {
 				is["uid"] = uid
 			}
 		}

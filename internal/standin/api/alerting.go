@@ -126,6 +126,9 @@ func (s *server) updateRuleGroup(r *http.Request, _ store.User) (any, error) {
 		return nil, fail(http.StatusBadRequest, "interval should be non-zero and divided exactly by scheduler interval: 10")
 	}
 	for i := range in.Rules {
+		if _, err := s.Store.Rule(r.Context(), in.Rules[i].UID); in.Rules[i].UID != "" && err != nil {
+			return nil, fail(http.StatusInternalServerError, "failed to calculate diff for alert rules: failed to update rule with UID "+in.Rules[i].UID+" because could not find alert rule")
+		}
 		if in.Rules[i].Provenance = "api"; r.Header.Get("X-Disable-Provenance") != "" {
 			in.Rules[i].Provenance = ""
 		}
