@@ -61,6 +61,11 @@ func (s sighting) String() string {
 
 const stateScript = `systemctl show "$1.service" -p ActiveState,SubState,MainPID,NRestarts,Result; echo "Boot=$(cat /proc/sys/kernel/random/boot_id)"`
 
+// clusterGates are those that look at all hosts together; they end a run once more.
+func clusterGates(c *inventory.Cluster) []string {
+	return slices.DeleteFunc(gateNames(c), func(g string) bool { return g != gateMembers && g != gateLive })
+}
+
 // serviceState is what systemd says of the service right now.
 func serviceState(ctx context.Context, h fleet.Host, service string) (sighting, error) {
 	res, err := h.Run(ctx, remote.Command{

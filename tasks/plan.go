@@ -121,7 +121,9 @@ type Policy struct {
 	Bake       time.Duration `json:"bake_ns,omitempty"`
 	PauseAfter int           `json:"pause_after,omitempty"`
 	// Gates that end every turn, by name, in order.
-	Gates     []string `json:"gates"`
+	Gates []string `json:"gates"`
+	// Final are the gates of the whole cluster that end the run.
+	Final     []string `json:"final_gates,omitempty"`
 	Settle    string   `json:"settle"`
 	OnFailure string   `json:"on_failure"`
 	// Apart are gates for which old and new nodes are two clusters while this rolls,

@@ -22,6 +22,7 @@ func (p *Plan) setPolicy(in planInput) error {
 	if len(order) == 0 {
 		return nil
 	}
+	p.Policy.Final = clusterGates(c)
 	limit, err := unavailableCap(c.Rollout.MaxUnavailable, len(c.Hosts))
 	if err != nil {
 		return &UsageError{err.Error()}
@@ -38,6 +39,7 @@ func (p *Plan) setPolicy(in planInput) error {
 		p.Policy.Kind, p.Policy.Migrates = PolicyFirst, true
 		p.Policy.Reason = "nothing runs yet: one host alone until the database is migrated, then the others one by one"
 		limit = 1
+		p.leaveToTheEnd(gateLive)
 	case highest.Compare(to) > 0 && from.Compare(highest) != 0 && !in.allowDowngrade:
 		return &UsageError{fmt.Sprintf("an upgrade to %s was begun and broken off, and its migrations may have run: finish it with ghadeploy upgrade INVENTORY --to %s, or go back with ghadeploy rollback INVENTORY (with --with-database DUMP where they did)", highest, highest)}
 	case highest.Compare(to) > 0:
@@ -50,6 +52,17 @@ func (p *Plan) setPolicy(in planInput) error {
 		}
 	}
 	return p.setBatches(in, order, limit)
+}
+
+// leaveToTheEnd takes a gate out of the turns. Grafana refreshes the number of Live
+// nodes every 10 s; while nobody is served yet, one wait for all hosts is enough.
+func (p *Plan) leaveToTheEnd(gate string) {
+	p.Policy.Gates = slices.DeleteFunc(p.Policy.Gates, func(g string) bool { return g == gate })
+	for _, hp := range p.Hosts {
+		for i := range hp.Actions {
+			hp.Actions[i].Steps = slices.DeleteFunc(hp.Actions[i].Steps, func(s string) bool { return s == "gate "+gate })
+		}
+	}
 }
 
 func (p *Plan) target(host string) string { return p.Host(host).To.Version }

@@ -204,7 +204,7 @@ func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	var first sighting
 	w := &serviceWatch{r: t.rollout, host: t.host, first: &first}
 	gates := []gate{w.service(), t.rollout.health(t.host, want, w)}
-	for _, name := range gateNames(t.cluster) {
+	for _, name := range t.rollout.plan.Policy.Gates {
 		switch name {
 		case gateMembers:
 			gates = append(gates, t.members(t.host.Name))

@@ -51,7 +51,7 @@ func (r *rollout) whole(ctx context.Context) error {
 	if len(r.running()) == 0 || r.plan.Policy.Kind == PolicyNone {
 		return nil
 	}
-	for _, name := range gateNames(r.cluster) {
+	for _, name := range r.plan.Policy.Final {
 		var g gate
 		switch name {
 		case gateMembers:

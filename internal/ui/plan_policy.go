@@ -17,7 +17,11 @@ func (t PlanText) policy(b *strings.Builder, p *tasks.Plan) {
 	fmt.Fprintf(b, "\n  %s\n", t.Style.Strong("Rollout"))
 	t.fact(b, "policy", policyText(pol))
 	t.fact(b, "batches", batchesText(pol))
-	t.fact(b, "gates", strings.Join(pol.Gates, ", "))
+	gates := strings.Join(pol.Gates, ", ")
+	if len(pol.Final) > 0 {
+		gates += "; at the end, of the whole cluster: " + strings.Join(pol.Final, ", ")
+	}
+	t.fact(b, "gates", gates)
 	t.fact(b, "settle", pol.Settle)
 	t.fact(b, "on failure", pol.OnFailure)
 	if pol.Backup {
