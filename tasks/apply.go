@@ -250,6 +250,9 @@ func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
 	for _, h := range p.hosts {
 		ro.up[h.Name], ro.deployed[h.Name] = h.facts.Service.Running(), h.facts.Current != ""
 	}
+	if p.dump.Path != "" {
+		ro.dump = p.dump.Host + ":" + p.dump.Path
+	}
 	ro.migrations = func(ctx context.Context) (int, error) { return r.countMigrations(ctx, p.connected()) }
 	return ro
 }

@@ -13,6 +13,10 @@ const (
 	// gatePoll is how often a gate looks. Grafana tells nobody when it is ready,
 	// so it has to be asked.
 	gatePoll = 150 * time.Millisecond
+	// linkPatience is how long a host that is lost in the middle of its turn is looked
+	// for: longer than a cable that is unplugged by mistake, shorter than an operator
+	// waits for a machine that is gone.
+	linkPatience = time.Minute
 	// gateTell is how often a waiting gate says what it sees.
 	gateTell = 900 * time.Millisecond
 )
@@ -67,7 +71,7 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 	var away absence
 	for streak := 0; ; {
 		open, now, err := g.look(ctx)
-		if err = away.excuse(err, cmp.Or(g.patience, g.timeout)); away.err != nil {
+		if err = away.excuse(err, min(cmp.Or(g.patience, g.timeout), linkPatience)); away.err != nil {
 			open, now = false, away.err.Error()
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
@@ -16,7 +17,19 @@ func eachHost(hosts []fleet.Host, f func(i int, h fleet.Host) error) error {
 		wg.Go(func() { errs[i] = f(i, h) })
 	}
 	wg.Wait()
-	var all *multierror.Error
+	return joined(errs)
+}
+
+// joined keeps every error, so that errors.As finds each; nil when there is none. In
+// one line of text they stand one after another.
+func joined(errs []error) error {
+	all := &multierror.Error{ErrorFormat: func(errs []error) string {
+		out := make([]string, len(errs))
+		for i, err := range errs {
+			out[i] = err.Error()
+		}
+		return strings.Join(out, "; ")
+	}}
 	for _, err := range errs {
 		if err != nil {
 			all = multierror.Append(all, err)

@@ -163,15 +163,13 @@ func settleText(c *inventory.Cluster) string {
 	if !c.Rollout.SettleAuto {
 		return c.Rollout.Settle.String()
 	}
-	switch c.Alerting.HA {
-	case string(grafana.Gossip):
-		return "until the host logs that gossip has settled, at most " + settleMax.String()
-	case string(grafana.OnRedis):
-		return "until positions are distinct on all hosts"
+	if !clustered(c) {
+		return "none: alerting is not clustered"
 	}
-	return "none: alerting is not clustered"
+	return "until the host logs that gossip has settled, at most " + settleMax.String()
 }
 
-// settleMax is when Grafana itself goes on without a settled gossip
+// settleMax is when Grafana itself goes on without a settled gossip; it calls it so
+// with Redis too
 // (10.3.1: pkg/services/ngalert/notifier/multiorg_alertmanager.go).
 const settleMax = 30 * time.Second

@@ -13,7 +13,7 @@ import (
 const resumePoll = 300 * time.Millisecond
 
 // send has the host do what the verb says. When the link breaks meanwhile the host
-// goes on by itself; then it is looked for until rollout.gate_timeout, and what came
+// goes on by itself; then it is looked for for linkPatience, and what came
 // of it is read there.
 func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 	err := t.tell(ctx, v, to)
@@ -21,7 +21,7 @@ func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 	if !errors.As(err, &gone) || gone.Host != t.host.Name {
 		return err
 	}
-	t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: err.Error() + "; what was begun ends on the host by itself; look for it for up to " + t.cluster.Rollout.GateTimeout.String()})
+	t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: err.Error() + "; what was begun ends on the host by itself; look for it for up to " + t.linkPatience().String()})
 	f, err := t.found(ctx, err)
 	if err != nil {
 		return err
@@ -40,10 +40,12 @@ func (t turn) tell(ctx context.Context, v verb, to Deployed) error {
 	return runTurn(ctx, t.host, v, t.cluster.Paths, to.Generation, t.cluster.Rollout.StartTimeout)
 }
 
+func (t turn) linkPatience() time.Duration { return min(t.cluster.Rollout.GateTimeout, linkPatience) }
+
 // found reads the host once it is reached again and its turn is over. The error is
 // the last one of being unreachable.
 func (t turn) found(ctx context.Context, lost error) (*Facts, error) {
-	end := time.Now().Add(t.cluster.Rollout.GateTimeout)
+	end := time.Now().Add(t.linkPatience())
 	for {
 		f, err := Observe(ctx, t.host, t.host.Name, t.cluster.Paths)
 		switch {
@@ -51,7 +53,7 @@ func (t turn) found(ctx context.Context, lost error) (*Facts, error) {
 			return f, nil
 		case err == nil:
 			// A migration may take as long as a start may; the link stands.
-			end = time.Now().Add(t.cluster.Rollout.GateTimeout)
+			end = time.Now().Add(t.linkPatience())
 		case unreachable(err):
 			lost = err
 		}

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/go-multierror"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -34,6 +33,8 @@ type rollout struct {
 	// interrupt, when closed, ends the rollout after the turn at hand.
 	interrupt <-chan struct{}
 	hooks     hooks
+	// dump is what was taken before the first turn, as HOST:PATH; empty: none.
+	dump string
 	// migrations counts the rows of Grafana's migration log; nil: cannot be read.
 	migrations func(ctx context.Context) (int, error)
 
@@ -109,11 +110,11 @@ func (r *rollout) roll(ctx context.Context) error {
 			return err
 		}
 	}
-	var failed *multierror.Error // of hosts that on_failure: continue goes on after
+	var failed []error // of hosts that on_failure: continue goes on after
 	done := 0
 	for i, batch := range p.Batches {
 		if err := r.mayBegin(ctx, batch); err != nil {
-			return multierror.Append(failed, err).ErrorOrNil()
+			return joined(append(failed, err))
 		}
 		last := i == len(p.Batches)-1
 		err := r.batch(ctx, batch, done, total, last)
@@ -122,7 +123,7 @@ func (r *rollout) roll(ctx context.Context) error {
 			if i == 0 && p.Kind == PolicyOneFirst {
 				return r.firstFailed(ctx, batch[0], err)
 			}
-			failed = multierror.Append(failed, err)
+			failed = append(failed, err)
 			if p.OnFailure != "continue" || i == 0 && p.Migrates {
 				break
 			}
@@ -131,10 +132,10 @@ func (r *rollout) roll(ctx context.Context) error {
 			break
 		}
 		if err := r.between(ctx, i, done); err != nil {
-			return multierror.Append(failed, err).ErrorOrNil()
+			return joined(append(failed, err))
 		}
 	}
-	return failed.ErrorOrNil()
+	return joined(failed)
 }
 
 // mayBegin refuses a batch that must not begin: the operator wants to stop, another
@@ -177,13 +178,7 @@ func (r *rollout) batch(ctx context.Context, batch []string, done, total int, la
 		})
 	}
 	wg.Wait()
-	var all *multierror.Error
-	for _, err := range errs {
-		if err != nil {
-			all = multierror.Append(all, err)
-		}
-	}
-	return all.ErrorOrNil()
+	return joined(errs)
 }
 
 // between is what happens after a batch that is not the last: bake and pause.
@@ -318,7 +313,7 @@ func (r *rollout) firstFailed(ctx context.Context, first string, cause error) er
 	migrated := r.outcomes[first].Outcome != "rolled back"
 	r.mu.Unlock()
 	if migrated {
-		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: "the other hosts stay stopped: the schema may be newer than what they know; next: correct the cause and run apply again, or ghadeploy rollback INVENTORY --with-database DUMP"})
+		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: "the other hosts stay stopped: the schema may be newer than what they know; next: correct the cause and run apply again, or ghadeploy rollback INVENTORY --with-database " + cmp.Or(r.dump, "DUMP")})
 		return cause
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
@@ -346,23 +341,38 @@ func (r *rollout) settled(ctx context.Context, h fleet.Host) error {
 	if !c.Rollout.SettleAuto {
 		return r.rest(ctx, h, c.Rollout.Settle)
 	}
-	if c.Alerting.HA != string(grafana.Gossip) || len(c.Hosts) < 2 {
+	if !clustered(c) {
 		return nil
 	}
 	start := time.Now()
-	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait until gossip has settled"})
+	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait until alerting has settled"})
 	ctx, stop := r.untilInterrupt(ctx)
 	defer stop()
-	saw, err := waitForLog(ctx, h, c.Paths.Service, "gossip settled; proceeding|gossip not settled but continuing|continuing anyway", settleMax)
+	saw, err := waitForLog(ctx, h, c.Paths.Service, settledLog, settleMax)
 	if r.interrupted() {
 		return nil // no turn follows
 	}
 	if err != nil {
 		return err
 	}
+	if strings.Contains(saw, "ossip settled") {
+		saw = "gossip has settled"
+	}
 	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Message: saw, Seconds: time.Since(start).Seconds()})
 	return nil
 }
+
+// clustered: the hosts' Alertmanagers agree on who notifies.
+func clustered(c *inventory.Cluster) bool {
+	ha := c.Alerting.HA
+	return len(c.Hosts) > 1 && (ha == string(grafana.Gossip) || ha == string(grafana.OnRedis))
+}
+
+// settledLog is what Grafana logs when its Alertmanager begins to notify, which it
+// does not before: it has the others' notification log then. Gossip says it in lower
+// case, Redis with a capital letter
+// (10.3.1: pkg/services/ngalert/notifier/redis_peer.go, Settle).
+const settledLog = "[Gg]ossip settled; proceeding|[Gg]ossip not settled but continuing anyway"
 
 // rest is the settle of a fixed length.
 func (r *rollout) rest(ctx context.Context, h fleet.Host, d time.Duration) error {

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
@@ -125,17 +123,6 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 		}
 	}
 	return f, nil
-}
-
-// joined keeps every error; nil when there is none.
-func joined(errs []error) error {
-	var all *multierror.Error
-	for _, err := range errs {
-		if err != nil {
-			all = multierror.Append(all, err)
-		}
-	}
-	return all.ErrorOrNil()
 }
 
 // openBalancer connects to the load balancers; nil when the cluster has none that

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (t turn) take(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookBeforeHost, t.host.Host, t.plan); err != nil {
 		return &HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: "the host was not touched", Next: "correct the hook and run apply again"}
 	}
-	before, _ := t.countMigrations(ctx)
+	before := t.countMigrations(ctx)
 	wasUp := t.isUp()
 	err := t.leave(ctx)
 	if err == nil {
@@ -236,18 +237,23 @@ func (t turn) undrain(ctx context.Context) error {
 	})
 }
 
-// countMigrations tells how many migrations the database has seen; ok is false
-// when that cannot be read.
-func (t turn) countMigrations(ctx context.Context) (n int, ok bool) {
+// migrationCount is how many migrations the database has seen, when that could be read.
+type migrationCount struct {
+	rows  int
+	known bool
+}
+
+// countMigrations reads the count where it matters: for a change of version.
+func (t turn) countMigrations(ctx context.Context) migrationCount {
 	if t.migrations == nil || t.plan.From.Version == t.plan.To.Version {
-		return 0, false
+		return migrationCount{}
 	}
 	n, err := t.migrations(ctx)
-	return n, err == nil
+	return migrationCount{rows: n, known: err == nil}
 }
 
 // failed brings the host back and says how it was left.
-func (t turn) failed(ctx context.Context, cause error, before int, wasUp bool) error {
+func (t turn) failed(ctx context.Context, cause error, before migrationCount, wasUp bool) error {
 	var gone *remote.UnreachableError
 	if errors.As(cause, &gone) && gone.Host == t.host.Name {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: "unknown", Detail: "unreachable; what was begun on it ends by itself"})
@@ -280,7 +286,7 @@ func (t turn) failed(ctx context.Context, cause error, before int, wasUp bool) e
 }
 
 // recover does what on_failure says and tells how the host was left.
-func (t turn) recover(ctx context.Context, cause error, before int, wasUp bool) (state, next string) {
+func (t turn) recover(ctx context.Context, cause error, before migrationCount, wasUp bool) (state, next string) {
 	back := t.plan.From.Generation
 	policy := t.rollout.plan.Policy.OnFailure
 	var never *HostError
@@ -289,10 +295,10 @@ func (t turn) recover(ctx context.Context, cause error, before int, wasUp bool) 
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.From), Detail: "not touched"})
 		return "it was put back into the load balancer", "ghadeploy apply"
 	}
-	if after, ok := t.countMigrations(ctx); ok && after != before {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "migrations ran"})
-		return fmt.Sprintf("it is left on %s: %d migrations ran, and %s does not know the schema they made", t.describe(t.plan.To), after-before, t.plan.From.Version),
-			"correct the cause and run apply again; or restore the dump: ghadeploy rollback INVENTORY --with-database DUMP"
+	if why := t.noWayBack(ctx, before); why != "" {
+		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "not rolled back: " + why})
+		return fmt.Sprintf("it is left on %s: %s", t.describe(t.plan.To), why),
+			"correct the cause and run apply again; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump, "DUMP")
 	}
 	if policy != "rollback" || back == "" || back == t.plan.To.Generation || !wasUp && t.plan.From.Generation == "" {
 		_ = t.putBackIfHealthy(ctx)
@@ -308,6 +314,22 @@ func (t turn) recover(ctx context.Context, cause error, before int, wasUp bool) 
 		return "it was rolled back to " + t.describe(t.plan.From) + ", which is not healthy either: " + err.Error(), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name
 	}
 	return "it was rolled back to " + t.describe(t.plan.From) + " and serves", "correct the cause and run apply again"
+}
+
+// noWayBack says why a host that changed its version must not be taken back: migrations
+// ran, or nobody can tell whether they did. Empty when it may.
+func (t turn) noWayBack(ctx context.Context, before migrationCount) string {
+	if t.plan.From.Version == t.plan.To.Version || t.plan.From.Version == "" || t.migrations == nil {
+		return ""
+	}
+	after := t.countMigrations(ctx)
+	switch {
+	case !before.known || !after.known:
+		return "the database does not say whether migrations ran, and " + t.plan.From.Version + " would not know the schema they made"
+	case after.rows != before.rows:
+		return fmt.Sprintf("%d migrations ran, and %s does not know the schema they made", after.rows-before.rows, t.plan.From.Version)
+	}
+	return ""
 }
 
 // blameless tells whether a turn failed for a reason that is not on its host:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ func (s *set) each(do func(member) error) error {
 		wg.Go(func() { errs[i] = do(m) })
 	}
 	wg.Wait()
-	var all *multierror.Error
+	all := &multierror.Error{ErrorFormat: oneLine}
 	for _, err := range errs {
 		if err != nil {
 			all = multierror.Append(all, err)
@@ -186,4 +187,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// oneLine puts what several balancers said one after another.
+func oneLine(errs []error) string {
+	out := make([]string, len(errs))
+	for i, err := range errs {
+		out[i] = err.Error()
+	}
+	return strings.Join(out, "; ")
 }
