@@ -51,6 +51,7 @@ func (p *proof) versions(ctx context.Context) {
 			if v.IsZero() {
 				return "", err
 			}
+			n.version = v // [auth.anonymous] hide_version leaves it out of /api/health
 			if v.Compare(want) != 0 {
 				other = append(other, n.name()+" runs "+v.String())
 			}
