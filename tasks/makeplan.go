@@ -77,44 +77,53 @@ func (p *Plan) seal() error {
 func planHost(in planInput, h *inventory.Host) HostPlan {
 	f, want := in.facts[h.Name], in.desired[h.Name]
 	g := want.Generation
+	drift := driftOf(f, g)
 	hp := HostPlan{Host: h.Name, To: Deployed{Version: g.Version, Release: g.Release, Generation: g.ID}, From: runs(f)}
-	add := func(a Action) { a.Host = h.Name; hp.Actions = append(hp.Actions, a) }
+	hp.Reasons = restartReasons(f, g, drift)
+	hp.Restart = len(hp.Reasons) > 0
 
+	hp.Actions = stageActions(in, h.Name, f, want, drift)
+	switch {
+	case hp.Restart:
+		hp.Actions = append(hp.Actions, turnAction(in, f, g, hp.Reasons))
+	case f.Service.Generation == g.ID && !slices.Contains(f.Good, g.ID):
+		hp.Actions = append(hp.Actions, Action{Kind: ActionUndrain, Summary: "run the gates, put the host back into the load balancer", Reason: "an earlier run ended before its gates"})
+	case in.balancer[h.Name] == "drain" && f.Drained == "":
+		hp.Actions = append(hp.Actions, Action{Kind: ActionUndrain, Summary: "put the host back into the load balancer", Reason: "an earlier run left it drained"})
+	}
+	if paths := prunable(in.cluster, f, g); len(paths) > 0 {
+		hp.Actions = append(hp.Actions, Action{Kind: ActionPrune, Summary: fmt.Sprintf("delete %s", strings.Join(paths, ", ")), Reason: fmt.Sprintf("keep_releases: %d", in.cluster.KeepReleases), Paths: paths})
+	}
+	for i := range hp.Actions {
+		hp.Actions[i].Host = h.Name
+	}
+	return hp
+}
+
+// stageActions are the harmless ones: they bring what is missing beside what runs.
+func stageActions(in planInput, host string, f *Facts, want *HostState, drift []string) (out []Action) {
+	g, paths := want.Generation, in.cluster.Paths
 	if !f.User || len(f.Releases) == 0 || !f.DataFolders {
 		why := "first deploy to this host"
 		if f.Current != "" {
 			why = "something of it was lost"
 		}
-		add(Action{Kind: ActionPrepare, Reason: why,
-			Summary: fmt.Sprintf("create user %s, %s, %s and %s", in.cluster.Paths.User, in.cluster.Paths.Root, in.cluster.Paths.Data, in.cluster.Paths.Logs)})
+		out = append(out, Action{Kind: ActionPrepare, Reason: why,
+			Summary: fmt.Sprintf("create user %s, %s, %s and %s", paths.User, paths.Root, paths.Data, paths.Logs)})
 	}
 	if !f.Releases[g.Release] {
-		add(releaseAction(want.Release))
+		out = append(out, releaseAction(want.Release))
 	}
-	drift := driftOf(f, g)
 	if _, there := f.Generations[g.ID]; !there || len(drift) > 0 {
-		add(generationAction(in, h.Name, f, g, drift))
+		out = append(out, generationAction(in, host, f, g, drift))
 	}
-	if target := path.Join(in.cluster.Paths.Root, "current", etcDir); f.Etc.Target != target {
-		add(Action{Kind: ActionLink, Summary: fmt.Sprintf("link %s -> %s", in.cluster.Paths.Etc, target), Reason: f.Etc.Kind})
+	if target := path.Join(paths.Root, "current", etcDir); f.Etc.Target != target {
+		out = append(out, Action{Kind: ActionLink, Summary: fmt.Sprintf("link %s -> %s", paths.Etc, target), Reason: f.Etc.Kind})
 	}
 	if f.Current == g.ID && f.Unit.Exists && !f.Service.Enabled {
-		add(Action{Kind: ActionEnable, Summary: "enable " + in.cluster.Paths.Service + ".service", Reason: "it is disabled: the host would stay down after a reboot"})
+		out = append(out, Action{Kind: ActionEnable, Summary: "enable " + paths.Service + ".service", Reason: "it is disabled: the host would stay down after a reboot"})
 	}
-	hp.Reasons = restartReasons(f, g, drift)
-	hp.Restart = len(hp.Reasons) > 0
-	switch {
-	case hp.Restart:
-		add(turnAction(in, f, g, hp.Reasons))
-	case f.Service.Generation == g.ID && !slices.Contains(f.Good, g.ID):
-		add(Action{Kind: ActionUndrain, Summary: "run the gates, put the host back into the load balancer", Reason: "an earlier run ended before its gates"})
-	case in.balancer[h.Name] == "drain" && f.Drained == "":
-		add(Action{Kind: ActionUndrain, Summary: "put the host back into the load balancer", Reason: "an earlier run left it drained"})
-	}
-	if paths := prunable(in.cluster, f, g); len(paths) > 0 {
-		add(Action{Kind: ActionPrune, Summary: fmt.Sprintf("delete %s", strings.Join(paths, ", ")), Reason: fmt.Sprintf("keep_releases: %d", in.cluster.KeepReleases), Paths: paths})
-	}
-	return hp
+	return out
 }
 
 // runs is what a host runs at the moment; where nothing runs, what is current.

@@ -140,7 +140,7 @@ func TestNginxBusy(t *testing.T) {
 	}
 	long := make(chan error, 1)
 	go func() {
-		_, err := get(t.Context(), lab.url+"?for=2s")
+		_, err := get(t.Context(), lab.url+"?for=6s") // a reload may take seconds on a loaded machine
 		long <- err
 	}()
 	busy(t, lab.balancer, nodes[0].host)
@@ -154,7 +154,7 @@ func TestNginxBusy(t *testing.T) {
 	if err := <-long; err != nil {
 		t.Errorf("the long request: %v", err)
 	}
-	if err := lab.balancer.WaitIdle(t.Context(), nodes[0].host, 10*time.Second); err != nil {
+	if err := lab.balancer.WaitIdle(t.Context(), nodes[0].host, 20*time.Second); err != nil {
 		t.Error(err)
 	}
 }
