@@ -11,12 +11,15 @@ import (
 )
 
 // byHand unpacks a release and starts it the way a script would: no checks, no
-// generations, no gates, all hosts at once.
+// generations, no gates, all hosts at once. Who loses the race for the migration lock
+// exits, and is started again.
 const byHand = `set -e
 mkdir -p /opt/grafana/by-hand && tar xzf /var/tmp/release.tar.gz -C /opt/grafana/by-hand --strip-components=1
 mkdir -p /opt/grafana/current /var/lib/grafana /var/log/grafana && tar xf /var/tmp/etc.tar -C /opt/grafana/current
-systemd-run -q --unit=by-hand --property=Type=notify --property=TimeoutStartSec=300 \
-  /opt/grafana/by-hand/bin/grafana server --homepath=/opt/grafana/by-hand --config=/opt/grafana/current/etc/grafana.ini`
+n=0
+until systemd-run -q --collect --unit=by-hand --property=Type=notify --property=TimeoutStartSec=300 \
+  /opt/grafana/by-hand/bin/grafana server --homepath=/opt/grafana/by-hand --config=/opt/grafana/current/etc/grafana.ini
+do n=$((n+1)); [ $n -lt 40 ] || exit 1; sleep 0.25; done`
 
 // fullSize makes the stand-in as large as the release that it stands for.
 func fullSize() []string {
