@@ -15,7 +15,6 @@ type Facts struct {
 	Arch   string    // "amd64", "arm64": Go's and Grafana's word for it
 	Clock  time.Time // the host's, to the second
 	Uptime time.Duration
-	Boot   string // boot id
 	// Systemd is its version; 0 when unknown.
 	Systemd int
 	// User tells whether the system user exists; Tools which commands there are.
@@ -140,7 +139,6 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 		return err
 	},
 	"systemd":               func(p *factsParser, v []string) error { p.f.Systemd, _ = strconv.Atoi(v[0]); return nil },
-	"boot":                  func(p *factsParser, v []string) error { p.f.Boot = v[0]; return nil },
 	"user":                  func(p *factsParser, _ []string) error { p.f.User = true; return nil },
 	"tool":                  func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
 	"release":               func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },

@@ -8,7 +8,6 @@ set -- $(uname -m; date +%s)
 rec arch "$1"; rec clock "$2"
 [ -r /proc/uptime ] && read -r up _ </proc/uptime && rec uptime "$up"
 rec systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p;q')"
-one boot /proc/sys/kernel/random/boot_id
 id -u "$U" >/dev/null 2>&1 && rec user "$U"
 for c in systemd-run flock sha256sum tar gzip useradd adduser bash readlink; do
 	command -v "$c" >/dev/null 2>&1 && rec tool "$c"
@@ -42,6 +41,5 @@ systemctl show "$V.service" "ghadeploy-turn.service" -p Id,LoadState,ActiveState
 [ -r "$S/good" ] && while read -r l; do rec good "$l"; done <"$S/good"
 one drained "$S/drained"
 one freeze "$S/freeze.json"
-one last "$S/last"
 df -Pk "$(d=$R; while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done; printf %s "$d")" 2>/dev/null | while read -r _ _ _ free _; do case $free in *[!0-9]*) ;; *) rec disk "$free";; esac; done
 rec end

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -27,14 +26,7 @@ func (r *rollout) finishOthers(ctx context.Context) error {
 
 // finish is the end of a turn whose beginning an earlier run made.
 func (t turn) finish(ctx context.Context) error {
-	want, err := grafana.ParseVersion(t.plan.To.Version)
-	if err != nil {
-		return err
-	}
-	if err := t.pass(ctx, want); err != nil {
-		return err
-	}
-	if err := t.undrain(ctx); err != nil {
+	if err := t.join(ctx, t.plan.To.Version); err != nil {
 		return err
 	}
 	t.lock.Good(t.host.Name, t.plan.To.Generation)
