@@ -42,7 +42,7 @@ func TestUpload(t *testing.T) {
 		}
 		defer c.Close()
 		_, err = c.Put(ctx, remote.Upload{Source: bytes.NewReader(content), Size: releaseSize,
-			SHA256: hex.EncodeToString(sum[:]), Path: "/var/tmp/ours", Mode: 0o600})
+			SHA256: hex.EncodeToString(sum[:]), Path: "/var/tmp/ours", Mode: 0o600, Transient: true})
 		return err
 	}
 	ours, theirs := b.alternate(

@@ -113,6 +113,30 @@ func TestPut(t *testing.T) {
 	})
 }
 
+// What the next step uses up is verified and not synced; all else is both.
+func TestPutSyncsWhatIsToStay(t *testing.T) {
+	for _, transient := range []bool{false, true} {
+		bin, dir := t.TempDir(), t.TempDir()
+		log := filepath.Join(bin, "log")
+		remotetest.WriteFile(t, filepath.Join(bin, "sync"), "#!/bin/sh\nprintf '%s\\n' \"$1\" >>"+Quote(log)+"\n", 0o700)
+		c := dialHost(t, &remotetest.Server{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}})
+		up := uploadOf(content(1000), filepath.Join(dir, "f"))
+		up.Transient = transient
+		if _, err := c.Put(t.Context(), up); err != nil {
+			t.Fatal(err)
+		}
+		assertFile(t, up, content(1000))
+		synced, _ := os.ReadFile(log)
+		want := partOf(up) + "\n" + dir + "/\n"
+		if transient {
+			want = ""
+		}
+		if string(synced) != want {
+			t.Errorf("transient %v: synced %q, want %q", transient, synced, want)
+		}
+	}
+}
+
 func TestPutResumes(t *testing.T) {
 	for _, noSFTP := range []bool{false, true} {
 		c := dialHost(t, &remotetest.Server{NoSFTP: noSFTP})

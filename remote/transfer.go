@@ -113,14 +113,15 @@ func (s *sourceReader) Read(b []byte) (int, error) {
 
 // finishScript verifies the part ($2), or first the copy of the staged file ($3)
 // that root makes of it, and renames it over the target. An empty $4 means that
-// the hash was verified otherwise. The disk syncs while the CPU hashes.
-const finishScript = hashFunction + `f=$1 part=$2 from=$3 sum=$4 mode=$5 owner=$6
+// the hash was verified otherwise. The disk syncs while the CPU hashes, unless $7
+// says that the file is transient.
+const finishScript = hashFunction + `f=$1 part=$2 from=$3 sum=$4 mode=$5 owner=$6 transient=$7
 fail() { rm -f "$part"; exit 1; }
 if [ -n "$from" ]; then
 umask 077
 rm -rf "$part"; cat <"$from" >"$part" || fail
 fi
-{ sync "$part" 2>/dev/null || sync; } &
+if [ -z "$transient" ]; then { sync "$part" 2>/dev/null || sync; } & fi
 if [ -n "$sum" ]; then
 h=$(sum <"$part")
 if [ -z "$h" ]; then echo nohash; exit 0; fi
@@ -130,7 +131,7 @@ if [ -n "$owner" ]; then chown "$owner" "$part" || fail; fi
 chmod "$mode" "$part" || fail
 wait
 mv -f -T "$part" "$f" || fail
-sync "${f%/*}/" 2>/dev/null || :
+[ -n "$transient" ] || sync "${f%/*}/" 2>/dev/null || :
 [ -z "$from" ] || rm -f "$from"`
 
 func (p *put) finish(ctx context.Context, to sender) error {
@@ -151,7 +152,11 @@ func (p *put) finish(ctx context.Context, to sender) error {
 }
 
 func (p *put) place(ctx context.Context, from, sum string) (string, error) {
-	res, err := p.run(ctx, Command{Script: finishScript, Args: []string{p.up.Path, p.part, from, sum, p.mode(), p.up.Owner}})
+	transient := ""
+	if p.up.Transient {
+		transient = "yes"
+	}
+	res, err := p.run(ctx, Command{Script: finishScript, Args: []string{p.up.Path, p.part, from, sum, p.mode(), p.up.Owner, transient}})
 	return strings.TrimSpace(string(res.Stdout)), err
 }
 

@@ -17,6 +17,9 @@ type Upload struct {
 	// Become puts the file where only root may write, owned by Owner.
 	Become bool
 	Owner  string // "root:grafana"; empty: whoever writes it
+	// Transient files are used up by the next step: they are verified like all
+	// others, and not synced. A power cut may cost the next run another transfer.
+	Transient bool
 	// Progress is told the bytes that the host has, of Size; may be nil. Called
 	// from one goroutine at a time, at most some times a second.
 	Progress func(done, size int64)

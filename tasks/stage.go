@@ -107,7 +107,7 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ A
 		return err
 	}
 	_, err = h.Put(ctx, remote.Upload{
-		Source: f, Size: r.Size, SHA256: r.SHA256, Path: archive, Mode: 0o600,
+		Source: f, Size: r.Size, SHA256: r.SHA256, Path: archive, Mode: 0o600, Transient: true,
 		Progress: func(done, size int64) {
 			s.sink.Emit(event.Event{Kind: event.StepProgress, Run: s.run, Host: h.Name, Step: string(ActionRelease), Done: done, Total: size})
 		},
