@@ -68,30 +68,49 @@ func (d *Dialer) init() {
 // error is an *[UnreachableError], inside which [errors.As] finds a *[HostKeyError]
 // or *[AuthError] when that was it.
 func (d *Dialer) Dial(ctx context.Context, t Target) (*Client, error) {
-	d.init()
-	if t.Name == "" {
-		t.Name = t.Address
-	}
-	route, err := d.conf.route(t)
+	ctx, a, err := d.approach(ctx, &t)
 	if err != nil {
-		return nil, &UnreachableError{Host: t.Name, Cause: err}
+		return nil, err
 	}
-	ctx, patience := withPatience(ctx, t.ConnectTimeout)
-	defer patience.stop()
-	via, err := d.through(ctx, route[:len(route)-1], patience)
+	defer a.patience.stop()
+	conn, beat, err := d.connect(ctx, a.last, a.via, a.patience)
 	if err != nil {
-		return nil, unreachable(t.Name, err)
-	}
-	last := route[len(route)-1]
-	conn, beat, err := d.connect(ctx, last, via, patience)
-	if err != nil {
-		via.release()
+		a.via.release()
 		return nil, unreachable(t.Name, err)
 	}
 	if t.Become.Method == "" {
 		t.Become.Method = "sudo"
 	}
-	return newClient(t, last.user, conn, beat, via.release), nil
+	return newClient(t, a.last.user, conn, beat, a.via.release), nil
+}
+
+// approach is the way to a target as far as the last hop before it.
+type approach struct {
+	last     *endpoint   // the target itself
+	via      *bastionRef // to be released; nil: directly
+	patience *patience   // of the whole way; to be stopped
+}
+
+// approach goes as far as the last hop before a target, whose name it fills in. The
+// context it returns ends with the target's connect timeout. Every error is an
+// *[UnreachableError].
+func (d *Dialer) approach(ctx context.Context, t *Target) (context.Context, approach, error) {
+	d.init()
+	if t.Name == "" {
+		t.Name = t.Address
+	}
+	route, err := d.conf.route(*t)
+	if err != nil {
+		return nil, approach{}, &UnreachableError{Host: t.Name, Cause: err}
+	}
+	last := len(route) - 1
+	ctx, patience := withPatience(ctx, t.ConnectTimeout)
+	via, err := d.through(ctx, route[:last], patience)
+	if err != nil {
+		patience.stop()
+		return nil, approach{}, unreachable(t.Name, err)
+	}
+	return ctx, approach{last: route[last], via: via, patience: patience}, nil
 }
 
 // unreachable adds the next command to type.

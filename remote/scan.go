@@ -29,26 +29,17 @@ var errSeen = errors.New("key seen")
 // without logging in; jump hosts on the way are verified and logged in to. A
 // person has to compare the fingerprints before they are trusted.
 func (d *Dialer) ScanHostKeys(ctx context.Context, t Target) ([]HostKey, error) {
-	d.init()
-	if t.Name == "" {
-		t.Name = t.Address
-	}
-	route, err := d.conf.route(t)
+	ctx, a, err := d.approach(ctx, &t)
 	if err != nil {
-		return nil, &UnreachableError{Host: t.Name, Cause: err}
+		return nil, err
 	}
-	ctx, patience := withPatience(ctx, t.ConnectTimeout)
-	defer patience.stop()
-	via, err := d.through(ctx, route[:len(route)-1], patience)
-	if err != nil {
-		return nil, unreachable(t.Name, err)
-	}
-	defer via.release()
-	last := route[len(route)-1]
+	defer a.patience.stop()
+	defer a.via.release()
+	last := a.last
 	var keys []HostKey
 	var failed error
 	for _, algorithms := range [][]string{preferredHostKeys[:1], preferredHostKeys[1:4], preferredHostKeys[4:]} {
-		key, err := d.seeKey(ctx, last, via, algorithms)
+		key, err := d.seeKey(ctx, last, a.via, algorithms)
 		if err != nil {
 			failed = err
 			if len(keys) == 0 && isNetwork(err) {

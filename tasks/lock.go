@@ -260,7 +260,7 @@ func (l *Lock) retake(ctx context.Context, h fleet.Host) (*hold, error) {
 		if err == nil || !errors.As(err, &held) || held.Holder.Run != l.holder.Run || time.Now().After(end) {
 			return k, err
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := fleet.Pause(ctx, time.Second); err != nil {
 			return nil, err
 		}
 	}

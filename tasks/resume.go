@@ -7,6 +7,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // resumePoll is how often a host whose link was lost is looked for.
@@ -60,7 +61,7 @@ func (t turn) found(ctx context.Context, lost error) (*Facts, error) {
 		if time.Now().After(end) {
 			return nil, lost
 		}
-		if err := sleep(ctx, resumePoll); err != nil {
+		if err := fleet.Pause(ctx, resumePoll); err != nil {
 			return nil, err
 		}
 	}

@@ -379,7 +379,7 @@ func (r *rollout) rest(ctx context.Context, h fleet.Host, d time.Duration) error
 	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait for " + d.String()})
 	wait, stop := r.untilInterrupt(ctx)
 	defer stop()
-	if err := sleep(wait, d); err != nil && !r.interrupted() {
+	if err := fleet.Pause(wait, d); err != nil && !r.interrupted() {
 		return err
 	}
 	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Seconds: d.Seconds()})
@@ -397,17 +397,6 @@ func (r *rollout) untilInterrupt(ctx context.Context) (context.Context, context.
 		}
 	}()
 	return ctx, cancel
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // logScript follows the journal of the service's running process until a line

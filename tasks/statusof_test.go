@@ -23,7 +23,7 @@ type slowHost struct {
 }
 
 func (h *slowHost) Run(ctx context.Context, _ remote.Command) (remote.Result, error) {
-	return remote.Result{Stdout: []byte(answer)}, sleep(ctx, h.takes)
+	return remote.Result{Stdout: []byte(answer)}, fleet.Pause(ctx, h.takes)
 }
 
 func (h *slowHost) Dial(context.Context, string, string) (net.Conn, error) {
@@ -47,7 +47,7 @@ func TestDeadHostsDelayNobody(t *testing.T) {
 		dead := func(h string) bool { return strings.HasSuffix(h, "37") || h == "h200" || h == "h1" || h == "h2" }
 		r := New(c, Options{Connect: func(ctx context.Context, h *inventory.Host) (fleet.Conn, error) {
 			if dead(h.Name) {
-				if err := sleep(ctx, connectTimeout); err != nil {
+				if err := fleet.Pause(ctx, connectTimeout); err != nil {
 					return nil, err
 				}
 				return nil, &remote.UnreachableError{Host: h.Name, Cause: errors.New("i/o timeout")}

@@ -216,7 +216,7 @@ func (p *haproxy) waitIdle(ctx context.Context, h *inventory.Host, max time.Dura
 		if waited >= max {
 			return &BusyError{Balancer: p.host, Host: h.Name, Sessions: s.sessions, Waited: waited}
 		}
-		if !pause(ctx, min(idlePoll, max-waited)) {
+		if fleet.Pause(ctx, min(idlePoll, max-waited)) != nil {
 			return ctx.Err()
 		}
 	}

@@ -43,7 +43,7 @@ func startHAProxy(t *testing.T, backend string, settings ...string) haproxyLab {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for !strings.Contains(cmd.Stderr.(*output).String(), "Loading success") {
-		if !pause(ctx, 10*time.Millisecond) {
+		if fleet.Pause(ctx, 10*time.Millisecond) != nil {
 			t.Fatal("HAProxy does not start")
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // node is a server in place of Grafana. Its stop is brutal: what is in flight is cut.
@@ -142,7 +143,7 @@ func reachable(t *testing.T, addr string) {
 		if err == nil && resp == http.StatusOK {
 			return
 		}
-		if !pause(ctx, 20*time.Millisecond) {
+		if fleet.Pause(ctx, 20*time.Millisecond) != nil {
 			t.Fatalf("%s does not answer: %v", addr, err)
 		}
 	}
@@ -193,7 +194,7 @@ func startLoad(ctx context.Context, url string, interval, long time.Duration, co
 	stop, cancel := context.WithCancel(ctx)
 	l.cancel = cancel
 	send := func(every time.Duration, url string) {
-		for pause(stop, every) {
+		for fleet.Pause(stop, every) == nil {
 			l.wg.Go(func() { l.note(get(ctx, url, cookies...)) })
 		}
 	}
@@ -208,7 +209,7 @@ func (l *load) stop(t *testing.T, least int) {
 		l.mu.Lock()
 		enough := l.sent >= least || len(l.failed) > 0
 		l.mu.Unlock()
-		if enough || !pause(t.Context(), 10*time.Millisecond) {
+		if enough || fleet.Pause(t.Context(), 10*time.Millisecond) != nil {
 			break
 		}
 	}
@@ -255,7 +256,7 @@ func until(t *testing.T, b Balancer, h *inventory.Host, wanted func(State) bool)
 		if err == nil && wanted(states[h.Name]) {
 			return
 		}
-		if !pause(ctx, 10*time.Millisecond) {
+		if fleet.Pause(ctx, 10*time.Millisecond) != nil {
 			t.Fatalf("%s stays %+v, %v", h.Name, states[h.Name], err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // Change is what a managed balancer's configuration lacks. It holds only lines
@@ -247,7 +248,7 @@ func (p *haproxy) awaitWorker(ctx context.Context, old string) error {
 				return nil
 			}
 		}
-		if !pause(ctx, idlePoll) {
+		if fleet.Pause(ctx, idlePoll) != nil {
 			return fmt.Errorf("HAProxy was reloaded, but no new worker answers within %s; try: systemctl status haproxy", reloadLimit)
 		}
 	}

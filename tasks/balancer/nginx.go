@@ -164,7 +164,7 @@ func (n *nginx) waitIdle(ctx context.Context, h *inventory.Host, max time.Durati
 		if waited >= max {
 			return &BusyError{Balancer: n.host, Host: h.Name, Sessions: count, Waited: waited}
 		}
-		if !pause(ctx, min(2*idlePoll, max-waited)) {
+		if fleet.Pause(ctx, min(2*idlePoll, max-waited)) != nil {
 			return ctx.Err()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // none stands for no balancer, or for one that nobody can tell anything: it
@@ -20,7 +21,7 @@ func (none) undrain(context.Context, *inventory.Host) error { return nil }
 // waitIdle waits for one round of the balancer's checks; the interval was given
 // by the operator, so it counts even when it is longer than max.
 func (n none) waitIdle(ctx context.Context, _ *inventory.Host, _ time.Duration) error {
-	if n.interval > 0 && !pause(ctx, n.interval) {
+	if n.interval > 0 && fleet.Pause(ctx, n.interval) != nil {
 		return ctx.Err()
 	}
 	return nil

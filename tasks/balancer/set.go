@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // set is several balancers as one.
@@ -83,7 +84,7 @@ func waitUp(ctx context.Context, m member, h *inventory.Host) error {
 				return nil
 			}
 		}
-		if !pause(ctx, upPoll) {
+		if fleet.Pause(ctx, upPoll) != nil {
 			if err != nil && last.Status == "" {
 				return err
 			}
@@ -175,18 +176,6 @@ func named(m member, doing string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %s: %w", m.name(), doing, err)
-}
-
-// pause waits for d; false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 // oneLine puts what several balancers said one after another.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // alertMargin is added to the time by which the last node would have notified.
@@ -145,7 +147,7 @@ func (t *alertTest) notifyOnce(ctx context.Context) (string, error) {
 	}
 	window := time.Duration(len(p.nodes)-1)*peerTimeout + groupWait + alertMargin
 	p.progress("alert", "it fires on all %d nodes; by %s from now the last of them would have notified (position x %s)", len(p.nodes), window, peerTimeout)
-	if !pause(ctx, window) {
+	if fleet.Pause(ctx, window) != nil {
 		return "", ctx.Err()
 	}
 	return t.judge(t.hooks.firing(), window)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"reflect"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // routing is a way to give Grafana the test's contact point and the route to it,
@@ -255,7 +257,7 @@ func (p *proof) running(ctx context.Context, receiver string, wait time.Duration
 		// that was not has looked when its interval is over.
 		if rest := wait + alertMargin - time.Since(since); unknown && wait > 0 && rest > 0 {
 			p.progress("alert", "%s cannot be asked for its contact points; waiting %.0fs until it has looked for them", n.name(), rest.Seconds())
-			if !pause(ctx, rest) {
+			if fleet.Pause(ctx, rest) != nil {
 				return ctx.Err()
 			}
 		}

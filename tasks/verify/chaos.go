@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // chaosInterval is the time between two requests of the loop; each is on a
@@ -69,7 +70,7 @@ func (p *proof) outage(ctx context.Context, n *node, f *front) (saw string, err 
 	p.progress("chaos", "stopping %s", n.name())
 	stopErr := p.in.Stop(ctx, n.host.Host)
 	if stopErr == nil {
-		pause(ctx, chaosDown)
+		_ = fleet.Pause(ctx, chaosDown)
 	}
 	p.progress("chaos", "starting %s", n.name())
 	startCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chaosStart)
@@ -115,7 +116,7 @@ func startLoop(ctx context.Context, f *front, session *node) *loop {
 	stop, cancel := context.WithCancel(ctx)
 	l.cancel = cancel
 	l.wg.Go(func() {
-		for pause(stop, chaosInterval) {
+		for fleet.Pause(stop, chaosInterval) == nil {
 			l.wg.Go(func() { l.ask(ctx, f, session) })
 		}
 	})
@@ -151,7 +152,7 @@ func (l *loop) warm(ctx context.Context) bool {
 		if sent >= 10 {
 			return true
 		}
-		if !pause(ctx, chaosInterval) {
+		if fleet.Pause(ctx, chaosInterval) != nil {
 			return false
 		}
 	}

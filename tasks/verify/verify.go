@@ -155,20 +155,9 @@ func until(ctx context.Context, limit, interval time.Duration, look func(context
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}
-		if !pause(ctx, interval) {
+		if fleet.Pause(ctx, interval) != nil {
 			return last
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
