@@ -3,7 +3,6 @@ package inventory
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -219,9 +218,8 @@ func (a *ansibleToNative) ssh(vars map[string]ansibleVar, pos Position) *node {
 		out.set("identity_files", v.pos, &node{shape: listShape, pos: v.value.pos, items: []*node{v.value}})
 	}
 	text(out, "password", "ansible_password", "ansible_ssh_password", "ansible_ssh_pass")
-	if jump, ok := a.proxyJump(vars); ok {
-		out.set("proxy_jump", jump.pos, jump)
-	}
+	a.sshArguments(vars, out)
+	a.hostKeyChecking(vars)
 	become := &node{shape: mapShape, pos: pos}
 	a.becomeMethod(vars, become)
 	text(become, "password", "ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
@@ -231,15 +229,27 @@ func (a *ansibleToNative) ssh(vars map[string]ansibleVar, pos Position) *node {
 	return out
 }
 
+// hostKeyChecking tells of the variables that switch host keys off.
+func (a *ansibleToNative) hostKeyChecking(vars map[string]ansibleVar) {
+	for _, name := range []string{"ansible_host_key_checking", "ansible_ssh_host_key_checking"} {
+		if v, ok := a.variable(vars, name); ok && falsehood(v.value.text) {
+			a.rep.warnf(v.value.pos, verifiedAlways, "%s: %s is not taken over", name, clip(v.value.text))
+		}
+	}
+}
+
+// falsehood is what Ansible reads as false.
+func falsehood(text string) bool {
+	return slices.Contains([]string{"false", "no", "off", "0", "n", "f"}, strings.ToLower(text))
+}
+
 func (a *ansibleToNative) becomeMethod(vars map[string]ansibleVar, become *node) {
 	if v, ok := a.variable(vars, "ansible_become_user", "ansible_sudo_user"); ok && v.value.text != "root" {
 		a.rep.errorf(v.value.pos, "ansible_become_user is %s, ghadeploy has to become root", clip(v.value.text))
 	}
-	if v, ok := a.variable(vars, "ansible_become"); ok {
-		if slices.Contains([]string{"false", "no", "off", "0", "n", "f"}, strings.ToLower(v.value.text)) {
-			become.set("method", v.pos, &node{shape: scalarShape, tag: "!!str", text: "none", pos: v.value.pos})
-			return
-		}
+	if v, ok := a.variable(vars, "ansible_become"); ok && falsehood(v.value.text) {
+		become.set("method", v.pos, &node{shape: scalarShape, tag: "!!str", text: "none", pos: v.value.pos})
+		return
 	}
 	if v, ok := a.variable(vars, "ansible_become_method"); ok {
 		n := *v.value
@@ -247,29 +257,6 @@ func (a *ansibleToNative) becomeMethod(vars map[string]ansibleVar, become *node)
 		n.text = n.text[strings.LastIndexByte(n.text, '.')+1:]
 		become.set("method", v.pos, &n)
 	}
-}
-
-// proxyArgument finds the jump hosts among arguments for ssh.
-var proxyArgument = regexp.MustCompile(`(?i)(?:^|\s)(?:-J\s*|-o\s*["']?ProxyJump[= ])["']?([^\s"']+)`)
-
-// otherProxy is what cannot be turned into a jump host.
-var otherProxy = regexp.MustCompile(`(?i)ProxyCommand`)
-
-func (a *ansibleToNative) proxyJump(vars map[string]ansibleVar) (*node, bool) {
-	for _, name := range []string{"ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args"} {
-		v, ok := a.variable(vars, name)
-		if !ok {
-			continue
-		}
-		if m := proxyArgument.FindStringSubmatch(v.value.text); m != nil {
-			return &node{shape: scalarShape, tag: "!!str", text: m[1], pos: v.value.pos}, true
-		}
-		if otherProxy.MatchString(v.value.text) && !a.jinja[v.value.pos] {
-			a.jinja[v.value.pos] = true
-			a.rep.hintf(v.value.pos, "write -J user@host, or put the ProxyCommand into ~/.ssh/config", "%s has a ProxyCommand, which ghadeploy does not run", name)
-		}
-	}
-	return nil, false
 }
 
 // groups are the groups of the selected hosts, lowest precedence first.

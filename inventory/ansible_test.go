@@ -152,6 +152,59 @@ func TestLoadAnsible(t *testing.T) {
 	}
 }
 
+// What Ansible is told about ssh is taken over, or named; never dropped in silence.
+func TestAnsibleSSHArguments(t *testing.T) {
+	const head = "all:\n  vars:\n    ghadeploy: {cluster: p, grafana: {version: \"12.3.1\", artifact: {source: g.tgz}, secret_key: \"${env:K}\"}, database: {type: postgres, host: db}}\n"
+	for name, tt := range map[string]struct {
+		vars       string
+		knownHosts []string // their base names
+		acceptNew  bool
+		jump       string
+		warns      []string // one warning each
+	}{
+		"known hosts":       {vars: `ansible_ssh_common_args: "-o UserKnownHostsFile=/etc/ansible/known_hosts -o StrictHostKeyChecking=yes"`, knownHosts: []string{"known_hosts"}},
+		"two files, quoted": {vars: `ansible_ssh_extra_args: "-o 'UserKnownHostsFile /a/one /b/two'"`, knownHosts: []string{"one", "two"}},
+		"accept new":        {vars: `ansible_ssh_common_args: -oStrictHostKeyChecking=accept-new`, acceptNew: true},
+		"no verification": {vars: `ansible_ssh_common_args: "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"`,
+			warns: []string{"StrictHostKeyChecking=no is not taken over (ghadeploy verifies host keys, always", "UserKnownHostsFile=/dev/null is not taken over"}},
+		"a variable":      {vars: `ansible_host_key_checking: no`, warns: []string{"ansible_host_key_checking: no is not taken over"}},
+		"our own way":     {vars: `ansible_ssh_args: "-C -o ControlMaster=auto -o ControlPersist=60s"`},
+		"what else":       {vars: `ansible_ssh_args: "-o IdentitiesOnly=yes -i ~/.ssh/key"`, warns: []string{"-o IdentitiesOnly is not taken over (write it as ~/.ssh/config", "-i is not taken over (write it as ansible_ssh_private_key_file"}},
+		"the first wins":  {vars: `{ansible_ssh_args: "-J one", ansible_ssh_common_args: "-o ProxyJump=two"}`, jump: "one"},
+		"jump of a quote": {vars: `ansible_ssh_common_args: "-o \"ProxyJump=ops@bastion:2222\""`, jump: "ops@bastion:2222"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vars := "{" + strings.Trim(tt.vars, "{}") + "}"
+			c, err := Parse(t.Context(), "inv.yaml", []byte(head+"  hosts: {h: "+vars+"}\n"), Options{SkipFiles: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ssh := c.Hosts[0].SSH
+			var files []string
+			for _, f := range ssh.KnownHosts {
+				files = append(files, filepath.Base(f))
+			}
+			if !slices.Equal(files, tt.knownHosts) || ssh.AcceptNew != tt.acceptNew || strings.Join(ssh.ProxyJump, ",") != tt.jump {
+				t.Errorf("reached by %+v", ssh)
+			}
+			var told []string
+			for _, w := range c.Warnings {
+				if strings.Contains(w.Message, "is not taken over") {
+					told = append(told, w.Error())
+				}
+			}
+			if len(told) != len(tt.warns) {
+				t.Errorf("%d warnings, want %d: %q", len(told), len(tt.warns), told)
+			}
+			for _, want := range tt.warns {
+				if !strings.Contains(strings.Join(told, "\n"), want) {
+					t.Errorf("no warning with %q: %q", want, told)
+				}
+			}
+		})
+	}
+}
+
 func TestLoadAnsibleMistakes(t *testing.T) {
 	const head = "all:\n  vars:\n    ghadeploy: {cluster: p, grafana: {version: \"12.3.1\", artifact: {source: g.tgz}, secret_key: \"${env:K}\"}, database: {type: postgres, host: db}}\n"
 	for name, test := range map[string]struct{ src, want string }{

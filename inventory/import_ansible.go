@@ -8,6 +8,7 @@ import (
 // FromAnsible turns an Ansible inventory that has our sections under
 // all.vars.ghadeploy into a native one. Passwords in plain text are moved out:
 // the YAML refers to secrets/NAME, and secrets holds what to write into each NAME.
+// What was not taken over stands in a comment at its head.
 func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error) {
 	src, err := readFile(path)
 	if err != nil {
@@ -23,7 +24,11 @@ func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error
 	}
 	m := &secretMover{secrets: map[string]string{}}
 	m.move(root, table(), "")
-	text, err := sheet{root.yaml()}.text("# Made from an Ansible inventory. Look through it, then: ghadeploy check\n")
+	head := "# Made from an Ansible inventory. Look through it, then: ghadeploy check\n"
+	for _, w := range rep.finish(rep.warnings) {
+		head += "# " + strings.ReplaceAll(w.Error(), "\n", " ") + "\n"
+	}
+	text, err := sheet{root.yaml()}.text(head)
 	if err != nil {
 		return nil, nil, fmt.Errorf("importing an Ansible inventory: %w", err)
 	}
