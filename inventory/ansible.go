@@ -12,15 +12,16 @@ import (
 )
 
 // AnsibleInventory is an Ansible YAML inventory as `ansible-inventory --list`
-// shows it. group_vars/ and host_vars/ beside the file are not read.
+// shows it, with group_vars/ and host_vars/ beside the file.
 type AnsibleInventory struct {
 	// Hosts in the order in which they are first named.
 	Hosts []string
 	// Groups by name; "all" and "ungrouped" always exist.
 	Groups map[string]*AnsibleGroup
 	// HostVars are the variables of each host, merged: all < parent group <
-	// child group < host; groups of equal depth by ansible_group_priority, then
-	// by name. Values are nil, bool, int, float64, string, []any and map[string]any.
+	// child group < group_vars/all < group_vars of the groups in the same order <
+	// host < host_vars; groups of equal depth by ansible_group_priority, then by
+	// name. Values are nil, bool, int, float64, string, []any and map[string]any.
 	HostVars map[string]map[string]any
 
 	vars map[string]map[string]ansibleVar // HostVars before conversion
@@ -37,6 +38,7 @@ type AnsibleGroup struct {
 
 	depth, priority int
 	vars            map[string]ansibleVar
+	files           map[string]ansibleVar // of group_vars/
 	pos             Position
 }
 
@@ -49,7 +51,8 @@ type ansibleVar struct {
 type ansibleHost struct {
 	pos    Position
 	vars   map[string]ansibleVar
-	groups []string // direct
+	files  map[string]ansibleVar // of host_vars/
+	groups []string              // direct
 }
 
 // ParseAnsible reads an Ansible YAML inventory. Mistakes come all at once as
@@ -93,6 +96,7 @@ func parseAnsible(rep *reporter, root *node) *AnsibleInventory {
 	}
 	inv.reconcile()
 	inv.depths()
+	inv.readVars(rep)
 	for _, host := range inv.Hosts {
 		inv.vars[host] = inv.merge(host)
 	}
@@ -298,12 +302,19 @@ func byPrecedence(a, b *AnsibleGroup) int {
 	return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.priority, b.priority), cmp.Compare(a.Name, b.Name))
 }
 
+// merge gives a host its variables, in Ansible's default order (VARIABLE_PRECEDENCE):
+// of groups all that the inventory says comes before all that group_vars/ says.
 func (inv *AnsibleInventory) merge(host string) map[string]ansibleVar {
 	out := map[string]ansibleVar{}
-	for _, g := range inv.ancestors(host) {
+	groups := inv.ancestors(host)
+	for _, g := range groups {
 		maps.Copy(out, g.vars)
 	}
+	for _, g := range groups {
+		maps.Copy(out, g.files)
+	}
 	maps.Copy(out, inv.own[host].vars)
+	maps.Copy(out, inv.own[host].files)
 	return out
 }
 

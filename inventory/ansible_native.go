@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -19,15 +17,9 @@ func nativeFromAnsible(rep *reporter, root *node) *node {
 	if len(rep.errors) > 0 {
 		return nil
 	}
-	dir := filepath.Dir(rep.file)
-	for _, name := range []string{"group_vars", "host_vars"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
-			rep.warnf(root.pos, "put what ghadeploy needs into the inventory itself", "%s/ beside the inventory is not read", name)
-		}
-	}
-	ours, ok := inv.Groups["all"].vars[ansibleSection]
+	ours, ok := inv.Groups["all"].get(ansibleSection)
 	if !ok {
-		rep.hintf(root.pos, "put cluster:, grafana:, database: ... under all: vars: ghadeploy:", "the Ansible inventory has no sections for ghadeploy")
+		rep.hintf(root.pos, "put cluster:, grafana:, database: ... under all: vars: ghadeploy:, or into group_vars/all", "the Ansible inventory has no sections for ghadeploy")
 		return nil
 	}
 	if ours.value.shape != mapShape {
@@ -121,7 +113,7 @@ func (a *ansibleToNative) host(name string, h *ansibleHost, overrides bool) *nod
 		a.rep.errorf(v.value.pos, "host %q: ansible_connection %s is not SSH", name, clip(v.value.text))
 	}
 	ssh := a.ssh(vars, h.pos)
-	own, ok := h.vars[ansibleSection]
+	own, ok := h.get(ansibleSection)
 	if ok && overrides && own.value.shape == mapShape {
 		for _, e := range own.value.entries {
 			if e.key == "ssh" && e.value.shape == mapShape {
@@ -278,7 +270,7 @@ func (a *ansibleToNative) groups(selected []string, pos Position) *node {
 		}
 		from := a.inv.Groups[g.Name]
 		group := &node{shape: mapShape, pos: from.pos}
-		if own, ok := from.vars[ansibleSection]; ok && own.value.shape == mapShape {
+		if own, ok := from.get(ansibleSection); ok && own.value.shape == mapShape {
 			group.entries = slices.Clone(own.value.entries)
 		}
 		group.set("hosts", from.pos, hosts)

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -57,11 +58,12 @@ func readAnsibleList(t *testing.T, path string) ansibleList {
 
 func TestAnsibleAgreesWithAnsibleInventory(t *testing.T) {
 	files, _ := filepath.Glob("testdata/ansible/*.yaml")
-	if len(files) < 6 {
+	folders, _ := filepath.Glob("testdata/ansible/*/hosts.yaml")
+	if files = append(files, folders...); len(files) < 7 {
 		t.Fatalf("only %d fixtures", len(files))
 	}
 	for _, path := range files {
-		t.Run(filepath.Base(path), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(path, "testdata/ansible/"), func(t *testing.T) {
 			theirs := readAnsibleList(t, path)
 			ours, err := ParseAnsible(path)
 			if err != nil {
@@ -199,6 +201,67 @@ func TestAnsibleSSHArguments(t *testing.T) {
 			for _, want := range tt.warns {
 				if !strings.Contains(strings.Join(told, "\n"), want) {
 					t.Errorf("no warning with %q: %q", want, told)
+				}
+			}
+		})
+	}
+}
+
+// Our sections may stand in group_vars, and a group's override too.
+func TestLoadAnsibleWithVarsFolders(t *testing.T) {
+	c, err := Load(t.Context(), "testdata/ansible/vars_folders/hosts.yaml", Options{SkipFiles: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hostNames(c.Hosts); !slices.Equal(got, []string{"g1.example.com", "g2.example.com"}) {
+		t.Fatalf("hosts = %v", got)
+	}
+	g1 := c.Hosts[0]
+	if g1.SSH.Port != 2222 || g1.SSH.User != "ops" || g1.Address != "10.0.0.11" {
+		t.Errorf("g1 is reached at %s by %+v", g1.Address, g1.SSH)
+	}
+	if v, _ := g1.Config.Get("log", "level"); v.Reveal() != "debug" {
+		t.Errorf("log.level = %q", v.Reveal())
+	}
+}
+
+// A mistake in a file beside the inventory is told with that file's line; a vault is
+// left out and named.
+func TestAnsibleVarsFolderMistakes(t *testing.T) {
+	const inventory = "all:\n  vars:\n    ghadeploy: {cluster: p, grafana: {version: \"12.3.1\", artifact: {source: g.tgz}, secret_key: \"${env:K}\"}, database: {type: postgres, host: db}}\n  hosts: {h: }\n"
+	for name, tt := range map[string]struct {
+		text    string
+		want    []string
+		warning bool
+	}{
+		"no yaml": {text: "a: [\n", want: []string{"group_vars/all.yml:", "not valid YAML"}},
+		"a list":  {text: "- a\n", want: []string{"group_vars/all.yml:1:1", "all.yml must be a map of variables, this is a list"}},
+		"section": {text: "# first line\nghadeploy: {cluster: p, alertin: {}, grafana: {version: \"12.3.1\", artifact: {source: g.tgz}, secret_key: \"${env:K}\"}, database: {type: postgres, host: db}}\n",
+			want: []string{"group_vars/all.yml:2:25", `did you mean "alerting"?`, "\n    ghadeploy: {cluster: p, alertin"}},
+		"vault": {text: "$ANSIBLE_VAULT;1.1;AES256\n3031\n", want: []string{"group_vars/all.yml: encrypted with ansible-vault"}, warning: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for path, text := range map[string]string{"hosts.yaml": inventory, "group_vars/all.yml": tt.text} {
+				path = filepath.Join(dir, path)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, err := Load(t.Context(), filepath.Join(dir, "hosts.yaml"), Options{SkipFiles: true})
+			var said string
+			switch {
+			case tt.warning && err == nil:
+				said = c.Warnings.Error()
+			case err != nil:
+				said = err.Error()
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(said, want) {
+					t.Errorf("said %q, want %q in it", said, want)
 				}
 			}
 		})

@@ -28,6 +28,10 @@ func (r *reporter) diagnostic(pos Position, hint, message string) Diagnostic {
 
 // hideAt marks a literal secret, so that no diagnostic shows it.
 func (r *reporter) hideAt(pos Position) {
+	if o := r.others[pos.File]; o != nil {
+		o.hideAt(pos)
+		return
+	}
 	if r.hidden == nil {
 		r.hidden = map[int][]int{}
 	}
@@ -40,6 +44,9 @@ const maxSource = 200
 // source is the offending line with literal secrets hidden: those that were
 // recognised by their place, and what looks like one where the text is not even YAML.
 func (r *reporter) source(pos Position) string {
+	if o := r.others[pos.File]; o != nil {
+		return o.source(pos)
+	}
 	if pos.Line < 1 || pos.Line > len(r.lines) {
 		return ""
 	}
@@ -68,7 +75,7 @@ func (r *reporter) source(pos Position) string {
 // at ten places is wrong once).
 func sorted(ds Diagnostics) Diagnostics {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Message, b.Message))
 	})
 	ds = slices.CompactFunc(ds, func(a, b Diagnostic) bool { return a.Pos == b.Pos && a.Message == b.Message })
 	if len(ds) > maxDiagnostics {

@@ -200,10 +200,21 @@ type reporter struct {
 	errors   Diagnostics
 	warnings Diagnostics
 	hidden   map[int][]int // columns of literal secrets, by line
+	// others are further files that belong to the inventory, by path.
+	others map[string]*reporter
 }
 
 func newReporter(file string, src []byte) *reporter {
 	return &reporter{file: file, lines: strings.Split(string(src), "\n")}
+}
+
+// of is the reporter of a further file; its lines are shown with what is said of them.
+func (r *reporter) of(file string, src []byte) *reporter {
+	if r.others == nil {
+		r.others = map[string]*reporter{}
+	}
+	r.others[file] = newReporter(file, src)
+	return r.others[file]
 }
 
 func (r *reporter) at(line, column int) Position {

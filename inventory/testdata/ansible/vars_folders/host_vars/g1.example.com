@@ -1,0 +1,2 @@
+own: host_vars
+ansible_port: 2222
