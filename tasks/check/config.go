@@ -95,7 +95,7 @@ func sharedDatabaseFindings(r *run) []Finding {
 	case db.MaxOpenConn == 1:
 		return []Finding{fail("database.max_open_conn is 1", "the migrator holds its lock on one connection and works on others: it would wait for ever", "set it to 20, or leave it out")}
 	case db.MaxOpenConn == 0:
-		return []Finding{warn("database.max_open_conn is unlimited", fmt.Sprintf("%d hosts under load can use up the server's connections", len(r.Cluster.Hosts)), "set database.max_open_conn, for example to 30")}
+		return []Finding{warn("database.max_open_conn is unlimited", fmt.Sprintf("%d hosts under load can use up the server's connections; users are signed out (HTTP 401) then, most likely in a rollout, when fewer hosts carry the load", len(r.Cluster.Hosts)), "set database.max_open_conn to 25, or what the server's max_connections allows each host")}
 	}
 	return nil
 }
