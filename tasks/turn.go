@@ -378,10 +378,17 @@ func (t turn) putBackIfHealthy(ctx context.Context) error {
 	return t.putBack(ctx)
 }
 
-// journalTail is the last 50 lines of the unit's journal, for whoever is paged.
+// tailScript prints the last lines of the unit's journal, and of Grafana's log where
+// that is a file only.
+const tailScript = `
+journalctl -u "$1.service" -n 50 --no-pager -o short-iso
+[ -z "$2" ] || { echo "-- $2"; tail -n 50 "$2"; }
+`
+
+// journalTail is the last 50 lines of the unit, for whoever is paged.
 func (t turn) journalTail(ctx context.Context) string {
 	res, err := t.host.Run(ctx, remote.Command{
-		Step: "read the journal", Args: []string{"journalctl", "-u", t.cluster.Paths.Service + ".service", "-n", "50", "--no-pager", "-o", "short-iso"},
+		Step: "read the journal", Script: tailScript, Args: []string{t.cluster.Paths.Service, logFile(t.host.Host, t.cluster.Paths)},
 		Become: true, Timeout: 15 * time.Second,
 	})
 	if err != nil {

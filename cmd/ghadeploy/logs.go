@@ -50,6 +50,13 @@ func (a *app) logs(ctx context.Context, o logsOptions) error {
 		return err
 	}
 	defer s.Close()
+	hosts := s.options.Limit
+	if hosts == nil {
+		hosts = s.cluster.Hosts
+	}
+	for _, note := range tasks.LogFiles(s.cluster, hosts) {
+		fmt.Fprintf(a.streams.Err, "%s %s\n", a.streams.ErrStyle.Warn("warning:"), note)
+	}
 	longest := 0
 	for _, h := range s.cluster.Hosts {
 		longest = max(longest, len(h.Name))
