@@ -88,7 +88,7 @@ func (r *run) readFacts(ctx context.Context, h fleet.Host) (hostFacts, error) {
 	var out firstWrite
 	sent := time.Now()
 	_, err := h.Run(ctx, remote.Command{
-		Script: factsScript, Args: []string{p.Root, p.Data, p.Etc, p.State, p.Service, p.User},
+		Script: factsScript, Args: []string{p.Root, p.Data, p.Etc, p.State, p.Service, p.User, p.Logs},
 		Become: true, Stdin: strings.NewReader(r.Unit), Stdout: &out, Timeout: Probe, Step: "read the host's facts",
 	})
 	if err != nil {

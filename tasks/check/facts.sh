@@ -1,7 +1,7 @@
 # Reads what the checks of a host need, one "name<TAB>value" a line, and writes
 # nothing that lasts: the unit on standard input is verified in /run and removed.
-# Arguments: root data etc state service user http-port gossip-port
-root=$1 data=$2 etc=$3 state=$4 service=$5 user=$6
+# Arguments: root data etc state service user logs
+root=$1 data=$2 etc=$3 state=$4 service=$5 user=$6 logs=$7 releases=$1/releases
 fact() { printf '%s\t%s\n' "$1" "$2"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 fact clock "$(date +%s.%N)"
@@ -13,8 +13,9 @@ fact systemd "$(systemctl --version 2>/dev/null | awk 'NR==1{print $2}')"
 for tool in tar gzip sha256sum flock systemctl useradd readlink mktemp; do has "$tool" || fact missing "$tool"; done
 has bash && fact bash yes
 has systemd-socket-activate && fact listener yes
-# The nearest folder that exists is where the space will be taken.
-for kind in root data; do
+# The nearest folder that exists is where the space will be taken; each may be a
+# mount of its own.
+for kind in root releases data logs state; do
   eval "dir=\$$kind"
   while [ ! -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || dir=/; done
   fact "disk-$kind" "$(df -Pk "$dir" | awk 'NR==2{print $4, $6}')"

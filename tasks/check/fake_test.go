@@ -69,7 +69,8 @@ func (s *scripted) Close() error { return nil }
 func goodFacts(change ...string) string {
 	lines := []string{
 		"clock\t1800000000.0", "uid\t0", "arch\tx86_64", "os\tDebian GNU/Linux 12", "init\tsystemd", "systemd\t252", "bash\tyes", "listener\tyes",
-		"disk-root\t50000000 /", "inodes-root\t1000000 900000", "mount-root\trw,relatime", "disk-data\t50000000 /", "mount-data\trw",
+		"disk-root\t50000000 /", "mount-root\trw,relatime", "disk-releases\t50000000 /", "inodes-releases\t1000000 900000", "mount-releases\trw,relatime",
+		"disk-data\t50000000 /", "mount-data\trw,relatime", "disk-logs\t50000000 /", "mount-logs\trw,relatime", "disk-state\t50000000 /", "mount-state\trw,relatime",
 		"memory\t4000000 3000000", "unit-pid\t0", "etc\tabsent", "forwarding\tyes", "end\tyes",
 	}
 	for _, c := range change {

@@ -136,52 +136,6 @@ func checkTools(_ fleet.Host, f hostFacts) []Finding {
 	return ok("all there")
 }
 
-// releaseGuess is more than the largest release unpacked so far (310 MB for 10.3.1).
-const releaseGuess = 400 << 20
-
-func checkDisk(_ context.Context, r *run) []Finding {
-	need := r.ReleaseSize
-	if need == 0 {
-		need = releaseGuess
-	}
-	need *= 3 // the archive's unpacked tree, the one that runs, and the one to go back to
-	return r.eachFacts(func(_ fleet.Host, f hostFacts) []Finding {
-		return diskFindings(f, need, r.Cluster.Paths.Root, r.Cluster.Paths.Data)
-	})
-}
-
-func diskFindings(f hostFacts, need int64, root, data string) []Finding {
-	var all []Finding
-	free, known := f.numbers("disk-root", 1)
-	if known && free[0]<<10 < need {
-		all = append(all, fail(fmt.Sprintf("%s free for %s, %s needed", bytesText(free[0]<<10), root, bytesText(need)),
-			"a deployment would stop half-way, for lack of space for three releases", "free space there, or set paths.root to a larger file system"))
-	}
-	if d, ok := f.numbers("disk-data", 1); ok && d[0]<<10 < 100<<20 {
-		all = append(all, fail(fmt.Sprintf("%s free for %s", bytesText(d[0]<<10), data), "Grafana writes its plugins' state and indexes there", "free space, or set paths.data"))
-	}
-	// A file system without a fixed number of inodes reports 0 in all.
-	if n, ok := f.numbers("inodes-root", 2); ok && n[0] > 0 && n[1] < 3*10_000 {
-		all = append(all, fail(fmt.Sprintf("%d inodes free for %s, 30000 needed", n[1], root), "a release is some 8,000 files", "remove small files there, or set paths.root"))
-	}
-	for kind, path := range map[string]string{"root": root, "data": data} {
-		options := strings.Split(f.get("mount-"+kind), ",")
-		if slices.Contains(options, "ro") {
-			all = append(all, fail(path+" is on a file system mounted read-only", "nothing can be deployed there", "mount -o remount,rw it, or change paths."+kind))
-		}
-		if slices.Contains(options, "noexec") {
-			all = append(all, fail(path+" is on a file system mounted noexec", "Grafana and its plugins could not be executed there", "mount -o remount,exec it, or change paths."+kind))
-		}
-	}
-	if slices.Contains(strings.Split(f.get("mount-tmp"), ","), "noexec") {
-		all = append(all, warn("/tmp is mounted noexec", "harmless for Grafana; some backend plugins unpack helpers there", "nothing, or set TMPDIR in env: for this host"))
-	}
-	if len(all) == 0 && known {
-		return ok("%s free for %s", bytesText(free[0]<<10), root)
-	}
-	return all
-}
-
 func bytesText(n int64) string {
 	if n >= 1<<30 {
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))

@@ -225,6 +225,18 @@ func TestLabFullDisk(t *testing.T) {
 	want(t, found, OK, "h1")
 }
 
+// The folder of the releases may be a mount of its own, smaller than what it lies in.
+func TestLabASmallMountForReleases(t *testing.T) {
+	l, hosts := lab(t, "root", "h1", "h2")
+	onHost(t, hosts[1], "mkdir -p /mnt/rel/releases && mount -t tmpfs -o size=8m tmpfs /mnt/rel/releases")
+	defer onHost(t, hosts[1], "umount /mnt/rel/releases; rm -r /mnt/rel")
+	c := labCluster(l, hosts...)
+	c.Paths.Root = "/mnt/rel"
+	found := only(t, input(t, c, hosts), "disk")
+	want(t, found, Fail, "h2", "free for /mnt/rel/releases", "needed")
+	want(t, found, OK, "h1")
+}
+
 func TestLabDatabaseAndRedisTrouble(t *testing.T) {
 	l, hosts := lab(t, "root", "h1", "h2")
 	svc, nowhere := l.Host("svc"), strings.TrimSuffix(l.Host("svc"), "10")+"99:5432"

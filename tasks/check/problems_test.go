@@ -198,9 +198,13 @@ func TestHostProblems(t *testing.T) {
 		{"foreign_etc", "other-grafana", []string{"etc\tfolder"}, Fail, []string{"ghadeploy import", "mv /etc/grafana"}},
 		{"occupied_port", "ports", []string{"socket\ttcp *:3000 users:((\"nginx\",pid=812,fd=6))"}, Fail, []string{"3000/tcp is held by nginx (pid 812)"}},
 		{"occupied_gossip_port", "ports", []string{"socket\tudp 0.0.0.0:9094 users:((\"alertmanager\",pid=9,fd=6))"}, Fail, []string{"9094/udp", "alertmanager", "alerting.port"}},
-		{"full_disk", "disk", []string{"disk-root\t100000 /"}, Fail, []string{"97 MiB free", "1.2 GiB needed"}},
-		{"no_inodes", "disk", []string{"inodes-root\t1000 10"}, Fail, []string{"10 inodes"}},
-		{"noexec", "disk", []string{"mount-root\trw,noexec"}, Fail, []string{"noexec"}},
+		{"full_disk", "disk", []string{"disk-releases\t100000 /"}, Fail, []string{"97 MiB free", "1.2 GiB needed"}},
+		{"no_inodes", "disk", []string{"inodes-releases\t1000 10"}, Fail, []string{"10 inodes"}},
+		{"noexec", "disk", []string{"mount-releases\trw,noexec"}, Fail, []string{"noexec"}},
+		{"small_mount_for_releases", "disk", []string{"disk-releases\t100000 /opt/grafana/releases"}, Fail, []string{"97 MiB free for /opt/grafana/releases", "1.2 GiB needed"}},
+		{"full_mount_for_logs", "disk", []string{"disk-logs\t2000 /var/log"}, Fail, []string{"1 MiB free for /var/log/grafana", "paths.logs"}},
+		{"full_mount_for_state", "disk", []string{"disk-state\t2000 /var/lib/ghadeploy"}, Fail, []string{"1 MiB free for /var/lib/ghadeploy", "paths.state"}},
+		{"releases_mounted_noexec", "disk", []string{"disk-releases\t50000000 /opt/grafana/releases", "mount-releases\trw,noexec"}, Fail, []string{"/opt/grafana/releases is on a file system mounted noexec"}},
 		{"little_memory", "memory", []string{"memory\t200000 100000"}, Warning, []string{"195 MiB"}},
 		{"missing_tools", "tools", []string{"missing\tflock"}, Fail, []string{"flock", "util-linux"}},
 		{"selinux", "security-modules", []string{"selinux\tEnforcing"}, Warning, []string{"restorecon"}},
@@ -221,6 +225,19 @@ func TestHostProblems(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Folders on one full file system are told of once.
+func TestAFullDiskIsToldOnce(t *testing.T) {
+	var facts []string
+	for _, kind := range []string{"root", "releases", "data", "logs", "state"} {
+		facts = append(facts, "disk-"+kind+"\t1000 /", "mount-"+kind+"\tro")
+	}
+	hosts := fakeHosts(goodFacts(facts...))
+	found := only(t, input(t, cluster(hosts...), hosts), "disk")
+	if len(found) != 2 {
+		t.Errorf("%d findings, want one of the space and one of the mount: %v", len(found), found)
 	}
 }
 
