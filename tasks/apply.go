@@ -78,7 +78,7 @@ func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, r
 		return err
 	}
 	res.Plan = plan
-	if err := r.check(ctx, p); err != nil {
+	if err := r.check(ctx, p, plan); err != nil {
 		return err
 	}
 	if err := refuseForeign(p, plan, r.c.Paths); err != nil {
@@ -119,13 +119,15 @@ func (r *Runner) again(ctx context.Context, w want, plan *Plan) (*picture, *Plan
 }
 
 // check runs the preflight checks; a failed one ends the run before any write.
-func (r *Runner) check(ctx context.Context, p *picture) error {
+func (r *Runner) check(ctx context.Context, p *picture, plan *Plan) error {
 	if slices.Contains(r.o.SkipChecks, "all") {
 		return nil
 	}
 	r.phase("check", "look at what Grafana will rely on")
 	defer r.phaseDone("check", time.Now())
-	found, err := check.Run(ctx, r.checkInput(p))
+	in := r.checkInput(p)
+	in.Dump = plan.Policy.Backup
+	found, err := check.Run(ctx, in)
 	if err != nil {
 		return err
 	}

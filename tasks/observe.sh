@@ -9,7 +9,7 @@ rec arch "$1"; rec clock "$2"
 [ -r /proc/uptime ] && read -r up _ </proc/uptime && rec uptime "$up"
 rec systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p;q')"
 id -u "$U" >/dev/null 2>&1 && rec user "$U"
-for c in systemd-run flock sha256sum tar gzip useradd adduser bash readlink; do
+for c in systemd-run flock sha256sum tar gzip useradd adduser bash readlink pg_dump pg_restore psql mysqldump mariadb-dump mysql mariadb; do
 	command -v "$c" >/dev/null 2>&1 && rec tool "$c"
 done
 

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
 )
 
 // setPolicy decides how the restarts of a plan are carried out: in which order,
@@ -81,15 +83,33 @@ func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
 	b := in.cluster.Database.Backup
 	p.Policy.Backup = !in.noBackup && (up.Dump || b.On != "" || b.Command != "")
 	if p.Policy.Backup {
-		where := b.On
-		if where == "" {
-			where = in.cluster.Hosts[0].Name
+		where, err := dumpHost(in)
+		if err != nil {
+			p.Warnings = append(p.Warnings, "apply will refuse: "+err.Error())
 		}
 		p.Before = append(p.Before, Action{Kind: ActionBackup, Host: where, Summary: fmt.Sprintf("dump database %s", in.cluster.Database.Name), Reason: fmt.Sprintf("version %s -> %s", from, to)})
 	} else if up.Dump {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s -> %s without a dump of the database: there is no way back", from, to))
 	}
 	return nil
+}
+
+// dumpHost is where the dump will be made, as [database.PickHost] will find it: the
+// host that the inventory names, or the first that has the tools.
+func dumpHost(in planInput) (string, error) {
+	db := in.cluster.Database
+	missing := &database.NoToolsError{Type: db.Type}
+	for _, h := range in.cluster.Hosts {
+		f := in.facts[h.Name]
+		if db.Backup.On != "" && h.Name != db.Backup.On || f == nil {
+			continue
+		}
+		if db.Backup.Command != "" || database.HasTools(db.Type, func(c string) bool { return f.Tools[c] }) {
+			return h.Name, nil
+		}
+		missing.Hosts = append(missing.Hosts, h.Name)
+	}
+	return cmp.Or(db.Backup.On, in.cluster.Hosts[0].Name), missing
 }
 
 // setBatches cuts the order into batches. Whoever migrates goes alone.

@@ -38,6 +38,8 @@ type Input struct {
 	Unit string
 	// ReleaseSize is the unpacked size of the release in bytes; 0: 400 MiB is assumed.
 	ReleaseSize int64
+	// Dump: the run dumps the database before it changes anything.
+	Dump bool
 	// Balancer looks at the load balancers; nil: that check is skipped. Its
 	// findings need no Check name.
 	Balancer func(ctx context.Context) []Finding
@@ -62,7 +64,7 @@ type run struct {
 
 // registry are all checks, in the order in which findings are shown.
 func registry() []unit {
-	return slices.Concat(hostChecks(), configChecks(), provisioningChecks(), databaseChecks(), redisChecks(), gossipChecks(), balancerChecks())
+	return slices.Concat(hostChecks(), configChecks(), provisioningChecks(), databaseChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks())
 }
 
 // Names lists the checks, for --skip-check and its completion; each with half a

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,11 +66,29 @@ type NoToolsError struct {
 	Type  string // database.type
 }
 
-// Error says what to install, or what to write instead.
-func (e *NoToolsError) Error() string {
+// Error says what is missing, and what to do.
+func (e *NoToolsError) Error() string { return "back up the database: " + e.What() + "; " + e.Fix() }
+
+// What is missing, and where.
+func (e *NoToolsError) What() string {
+	return fmt.Sprintf("none of %s has %s", strings.Join(e.Hosts, ", "), tools[e.Type].commands)
+}
+
+// Fix says what to install, or what to write instead.
+func (e *NoToolsError) Fix() string {
 	t := tools[e.Type]
-	return fmt.Sprintf("back up the database: none of %s has %s; install them on one host (apt-get install %s, or dnf install %s; not older than the server) and name it in database.backup.on, or set database.backup.command",
-		strings.Join(e.Hosts, ", "), t.commands, t.debian, t.redhat)
+	return fmt.Sprintf("install them on one host (apt-get install %s, or dnf install %s; not older than the server) and name it in database.backup.on, or set database.backup.command", t.debian, t.redhat)
+}
+
+// HasTools tells whether a host with these commands can dump a database of the type
+// and restore it.
+func HasTools(kind string, has func(command string) bool) bool {
+	for either := range strings.FieldsSeq(tools[kind].commands) {
+		if !slices.ContainsFunc(strings.Split(either, "|"), has) {
+			return false
+		}
+	}
+	return true
 }
 
 // PickHost is where [Dump] runs: database.backup.on, or the first host that has the

@@ -1,0 +1,53 @@
+package check
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ghadeploy/ghadeploy/tasks/database"
+)
+
+func backupChecks() []unit {
+	return []unit{{
+		name: "backup", about: "the tools for a dump of the database",
+		skip: func(r *run) string {
+			switch {
+			case r.Cluster.Database.Type == "sqlite3":
+				return "database.type is sqlite3"
+			case r.Cluster.Database.Backup.Command != "":
+				return "database.backup.command makes the dump"
+			}
+			return ""
+		},
+		run: checkBackup,
+	}}
+}
+
+// checkBackup looks for a host that can dump the database. Without one, a run that has
+// to is refused before it stages anything; the others are told, where a host is named.
+func checkBackup(_ context.Context, r *run) []Finding {
+	db := r.Cluster.Database
+	missing := &database.NoToolsError{Type: db.Type}
+	for _, h := range r.Hosts {
+		f, known := r.facts[h.Name]
+		if !known || db.Backup.On != "" && h.Name != db.Backup.On {
+			continue
+		}
+		if database.HasTools(db.Type, func(c string) bool { return slices.Contains(f.values["dump-tool"], c) }) {
+			out := ok("can dump the database")
+			out[0].Host = h.Name
+			return out
+		}
+		missing.Hosts = append(missing.Hosts, h.Name)
+	}
+	const later = "an upgrade that has to dump the database would be refused"
+	switch {
+	case len(missing.Hosts) == 0:
+		return []Finding{skipped("no host's facts could be read", later, "ghadeploy check again once they can")}
+	case r.Dump:
+		return []Finding{fail(missing.What(), "this run dumps the database before the first host changes", missing.Fix()+"; or go on without a dump: --no-backup")}
+	case db.Backup.On != "":
+		return []Finding{warn(missing.What(), later, missing.Fix())}
+	}
+	return []Finding{skipped(missing.What(), later, missing.Fix())}
+}
