@@ -41,6 +41,15 @@ type want struct {
 // gather reads the hosts, the balancers, the database and the operator's files.
 // It writes nothing anywhere but in the operator's own cache.
 func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
+	p, err := r.gatherHosts(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return p, r.readDatabase(ctx, p)
+}
+
+// gatherHosts is gather without the database, for those who look at that themselves.
+func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 	p := &picture{desired: map[string]*HostState{}}
 	var wg sync.WaitGroup
 	var lbErr, ipErr error
@@ -62,7 +71,7 @@ func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
 		}
 		p.desired[h.Name] = s
 	}
-	return p, r.readDatabase(ctx, p)
+	return p, nil
 }
 
 // readBalancer asks the load balancers what they think of the hosts.

@@ -96,9 +96,18 @@ func (r *run) creatable(ctx context.Context, h fleet.Host, failed *database.Logi
 		return fail(err.Error(), "Grafana does not start without its database", "put the right password into database.password ("+sourceOf(r)+"), or set it on the server")
 	}
 	if err != nil {
-		return fail(err.Error(), "role and database are absent ("+failed.Cause.Error()+") and cannot be made", "correct database.create, or make them by hand")
+		return fail(err.Error(), "role and database are absent ("+failed.Cause.Error()+") and cannot be made", r.createFix(err))
 	}
 	return ok("apply will %s on %s", strings.Join(steps, ", "), r.Cluster.Database.Host)[0]
+}
+
+// createFix is what an administrator lacks, or is given wrongly.
+func (r *run) createFix(err error) string {
+	admin := r.Cluster.Database.Create.User
+	if database.MayNotLook(err) {
+		return fmt.Sprintf("GRANT SELECT ON mysql.user TO %s (the user of database.create has to see whether %s is there), or make both by hand", admin, r.Cluster.Database.User)
+	}
+	return "correct database.create, or make them by hand"
 }
 
 // Oldest servers that Grafana 10 and later document.

@@ -11,6 +11,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/labtest"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -235,6 +236,36 @@ func TestLabASmallMountForReleases(t *testing.T) {
 	found := only(t, input(t, c, hosts), "disk")
 	want(t, found, Fail, "h2", "free for /mnt/rel/releases", "needed")
 	want(t, found, OK, "h1")
+}
+
+// Rights to make users are not yet the right to see them.
+func TestLabAnAdministratorWhoMayNotLook(t *testing.T) {
+	l, hosts := lab(t, "root", "h1", "h2")
+	c := labCluster(l, hosts...)
+	c.Database = inventory.Database{Type: "mysql", Host: l.Host("svc") + ":3306", Name: "chk_look", User: "chk_look", Password: inventory.NewSecret("chk", "literal")}
+	root := c.Database
+	root.Create = &inventory.Credentials{User: "labadmin", Password: inventory.NewSecret("labadmin", "literal")}
+	statements := func(all ...string) {
+		t.Helper()
+		db, err := database.Open(t.Context(), hosts[0], root, root.Create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for _, s := range all {
+			if _, err := db.ExecContext(t.Context(), s); err != nil {
+				t.Fatalf("%s: %v", s, err)
+			}
+		}
+	}
+	statements("DROP USER IF EXISTS chk_weak", "CREATE USER chk_weak IDENTIFIED BY 'weak'", "GRANT CREATE, CREATE USER ON *.* TO chk_weak")
+	defer statements("DROP USER IF EXISTS chk_weak")
+	c.Database.Create = &inventory.Credentials{User: "chk_weak", Password: inventory.NewSecret("weak", "literal")}
+	found := only(t, input(t, c, hosts), "database")
+	f := want(t, found, Fail, "h1", "look for database role chk_look", "denied")
+	if !strings.Contains(f.Fix, "GRANT SELECT ON mysql.user TO chk_weak") {
+		t.Errorf("the fix: %s", f.Fix)
+	}
 }
 
 func TestLabDatabaseAndRedisTrouble(t *testing.T) {

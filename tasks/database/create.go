@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -95,6 +97,12 @@ func (db *DB) missing(ctx context.Context, conn fleet.Conn, want inventory.Datab
 		}
 	}
 	return append(steps, StepGrant), nil
+}
+
+// MayNotLook tells of an administrator without the right to read mysql.user.
+func MayNotLook(err error) bool {
+	my, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && (my.Number == 1142 || my.Number == 1143) // SELECT denied on a table, or on a column
 }
 
 // existing tells whether role and database are there.
