@@ -238,18 +238,24 @@ func parseJump(s string) (jumpSpec, error) {
 	return j, nil
 }
 
+// hostName is HostName of an alias; the alias itself without one.
+func (c *sshConfig) hostName(alias string) string {
+	if h := c.get(alias, "HostName"); h != "" {
+		return strings.NewReplacer("%%", "%", "%h", alias).Replace(h)
+	}
+	return alias
+}
+
 // endpoint fills a target's empty values from the configuration of alias, and
 // what is still empty with OpenSSH's defaults.
 func (c *sshConfig) endpoint(t Target, alias string) (*endpoint, error) {
 	e := &endpoint{
-		host: alias, port: t.Port, user: t.User, password: t.Password,
+		port: t.Port, user: t.User, password: t.Password,
 		acceptNew: t.AcceptNew, fingerprint: t.Fingerprint,
 		identitiesOnly: strings.EqualFold(c.get(alias, "IdentitiesOnly"), "yes"),
 		alias:          c.get(alias, "HostKeyAlias"),
 	}
-	if h := c.get(alias, "HostName"); h != "" {
-		e.host = strings.NewReplacer("%%", "%", "%h", alias).Replace(h)
-	}
+	e.host = c.hostName(alias)
 	if p := c.get(alias, "Port"); p != "" && e.port == 0 {
 		n, err := strconv.Atoi(p)
 		if err != nil || n < 1 || n > 65535 {

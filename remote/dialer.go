@@ -84,6 +84,13 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Client, error) {
 	return newClient(t, a.last.user, conn, beat, a.via.release), nil
 }
 
+// HostName is where the OpenSSH configuration says that an address is (HostName); the
+// address itself where it says nothing.
+func (d *Dialer) HostName(address string) string {
+	d.init()
+	return d.conf.hostName(address)
+}
+
 // approach is the way to a target as far as the last hop before it.
 type approach struct {
 	last     *endpoint   // the target itself

@@ -25,7 +25,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 	p := &picture{}
 	var ipErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { p.inputs.IPs, ipErr = addresses(ctx, r.c) })
+	wg.Go(func() { p.inputs.IPs, ipErr = r.addresses(ctx) })
 	hosts, silent := r.observe(ctx, r.limited())
 	wg.Wait()
 	if ipErr != nil {

@@ -54,7 +54,7 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 	var wg sync.WaitGroup
 	var lbErr, ipErr error
 	wg.Go(func() { lbErr = r.readBalancer(ctx, p) })
-	wg.Go(func() { p.inputs.IPs, ipErr = addresses(ctx, r.c) })
+	wg.Go(func() { p.inputs.IPs, ipErr = r.addresses(ctx) })
 	var hostErr error
 	p.hosts, hostErr = r.observeAll(ctx)
 	wg.Wait()

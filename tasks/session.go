@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -145,48 +143,6 @@ func (r *Runner) openBalancer(ctx context.Context) (balancer.Balancer, error) {
 		return nil, err
 	}
 	return b, joined(errs)
-}
-
-// addresses resolves every host's address to an IP: Grafana takes no name as its
-// advertise address.
-func addresses(ctx context.Context, c *inventory.Cluster) (map[string]string, error) {
-	ips := make([]string, len(c.Hosts))
-	errs := make([]error, len(c.Hosts))
-	var wg sync.WaitGroup
-	for i, h := range c.Hosts {
-		wg.Go(func() { ips[i], errs[i] = resolve(ctx, h) })
-	}
-	wg.Wait()
-	out := map[string]string{}
-	for i, h := range c.Hosts {
-		out[h.Name] = ips[i]
-	}
-	return out, joined(errs)
-}
-
-func resolve(ctx context.Context, h *inventory.Host) (string, error) {
-	if ip := net.ParseIP(strings.Trim(h.Address, "[]")); ip != nil {
-		return ip.String(), nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", h.Address)
-	if err != nil {
-		return "", &UsageError{fmt.Sprintf("%s: hosts.%s: the address %s cannot be resolved (%v): give an IP as its address", h.Pos, h.Name, h.Address, err)}
-	}
-	// IPv4 first: a name with both is one host, and gossip wants one of them.
-	slices.SortStableFunc(ips, func(a, b net.IP) int { return boolInt(a.To4() == nil) - boolInt(b.To4() == nil) })
-	if ips[0].IsLoopback() && len(ips) == 1 {
-		return "", &UsageError{fmt.Sprintf("%s: hosts.%s: %s resolves to %s here: give the IP that the other hosts reach it at", h.Pos, h.Name, h.Address, ips[0])}
-	}
-	return ips[0].String(), nil
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // unreachable tells whether an error is about hosts that could not be reached.

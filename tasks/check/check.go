@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,6 +39,9 @@ type Input struct {
 	Unit string
 	// ReleaseSize is the unpacked size of the release in bytes; 0: 400 MiB is assumed.
 	ReleaseSize int64
+	// IPs are the resolved addresses of all hosts by name, as their peers will be told;
+	// one that is missing here is reached by its address.
+	IPs map[string]string
 	// Dump: the run dumps the database before it changes anything.
 	Dump bool
 	// Balancer looks at the load balancers; nil: that check is skipped. Its
@@ -144,6 +148,9 @@ func (r *run) runOne(ctx context.Context, u unit) []Finding {
 	}
 	return u.run(ctx, r)
 }
+
+// peerAddress is what the other hosts reach h at.
+func (r *run) peerAddress(h fleet.Host) string { return cmp.Or(r.IPs[h.Name], h.Address) }
 
 func (r *run) hostNames() []string {
 	var names []string

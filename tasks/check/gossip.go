@@ -6,8 +6,8 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
-	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -223,7 +223,7 @@ func (m *matrix) probe(ctx context.Context, h fleet.Host) {
 			labelled := printfBytes(memberlistPing(m.r.Cluster.Name))
 			payload = []string{labelled, printfBytes(memberlistPing("")), labelled}
 		}
-		args = append(args, to.Name, to.Address, strconv.Itoa(m.port), mode, strings.Join(payload, " "))
+		args = append(args, to.Name, m.r.peerAddress(to), strconv.Itoa(m.port), mode, strings.Join(payload, " "))
 	}
 	if len(args) == 0 {
 		return
@@ -262,7 +262,7 @@ func (m *matrix) probeThroughSSH(ctx context.Context, h fleet.Host, modes map[st
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
 			said := "ok"
-			c, err := h.Dial(ctx, "tcp", fmt.Sprintf("%s:%d", to.Address, m.port))
+			c, err := h.Dial(ctx, "tcp", net.JoinHostPort(m.r.peerAddress(to), strconv.Itoa(m.port)))
 			if err == nil {
 				_ = c.Close()
 			} else {

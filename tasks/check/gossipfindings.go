@@ -20,7 +20,7 @@ func (m *matrix) findings() []Finding {
 			if from.Name == to.Name {
 				continue
 			}
-			found := m.pair(from.Name, to.Name, to.Address)
+			found := m.pair(from.Name, to.Name, m.r.peerAddress(to))
 			if found == nil {
 				good = append(good, to.Name)
 			}
