@@ -103,8 +103,8 @@ func (r *Runner) again(ctx context.Context, w want, plan *Plan) (*picture, *Plan
 	if plan2.Hash == plan.Hash {
 		return p, plan2, nil
 	}
-	if r.o.PlanHash != "" {
-		return nil, nil, &MovedError{Want: plan.Hash, Have: plan2.Hash}
+	if r.o.Saved != nil {
+		return nil, nil, movedSince(plan, plan2)
 	}
 	if r.o.Confirm != nil && !plan2.Empty() {
 		ok, err := r.o.Confirm(ctx, plan2)

@@ -94,9 +94,21 @@ func (e *UsageError) Error() string { return e.Message }
 
 // MovedError is a saved plan whose hosts or inventory are no longer what they
 // were when it was made. Exit code 1; nothing was touched.
-type MovedError struct{ Want, Have string }
+type MovedError struct {
+	Want, Have string   // hashes of the two plans
+	Moved      []string // what has changed; empty when that cannot be told
+}
 
-// Error says what to do.
+// Error says what has changed and what to do.
 func (e *MovedError) Error() string {
-	return fmt.Sprintf("the saved plan %s is out of date: the hosts or the inventory have changed since (now %s); next: ghadeploy plan INVENTORY -o plan.json", e.Want, e.Have)
+	what := "the hosts or the inventory have changed since"
+	if len(e.Moved) > 0 {
+		what = strings.Join(e.Moved, "; ")
+	}
+	return fmt.Sprintf("the saved plan %s is out of date (now %s): %s; next: ghadeploy plan INVENTORY -o plan.json", e.Want, e.Have, what)
+}
+
+// movedSince is the error of a plan that no longer holds.
+func movedSince(before, now *Plan) error {
+	return &MovedError{Want: before.Hash, Have: now.Hash, Moved: moved(before, now)}
 }

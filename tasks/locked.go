@@ -22,8 +22,8 @@ func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do 
 	for _, hp := range plan.Hosts {
 		res.Hosts[hp.Host] = HostOutcome{Outcome: "unchanged", Runs: hp.From.String()}
 	}
-	if r.o.PlanHash != "" && r.o.PlanHash != plan.Hash {
-		return res, &MovedError{Want: r.o.PlanHash, Have: plan.Hash}
+	if r.o.Saved != nil && r.o.Saved.Hash != plan.Hash {
+		return res, movedSince(r.o.Saved, plan)
 	}
 	if plan.Empty() {
 		return res, nil

@@ -53,7 +53,7 @@ func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		rest.o.PlanHash = others.Hash
+		rest.o.Saved = others
 		plan.takeOthers(others)
 	}
 	if err := plan.seal(); err != nil {
@@ -120,7 +120,7 @@ func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest 
 		}
 		return r.cleanUp(ctx, gone, purge, res)
 	}
-	p2, others, err := rest.again(ctx, want{}, &Plan{Hash: rest.o.PlanHash})
+	p2, others, err := rest.again(ctx, want{}, rest.o.Saved)
 	if err != nil {
 		return err
 	}

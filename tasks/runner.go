@@ -24,8 +24,8 @@ type Options struct {
 	Pause func(ctx context.Context, message string) (bool, error)
 	// LockWait is how long to wait for somebody else's lock.
 	LockWait time.Duration
-	// PlanHash is the hash of a saved plan; anything else is refused.
-	PlanHash string
+	// Saved is a saved plan; anything else than what it says is refused.
+	Saved *Plan
 	// AllowDowngrade lets a version go down.
 	AllowDowngrade bool
 	// SkipHooks runs none of the inventory's hooks.

@@ -21,7 +21,7 @@ type changeFlags struct {
 	lockWait  time.Duration
 	skipCheck []string
 	report    string
-	planHash  string
+	saved     *tasks.Plan // of --plan
 	metrics   string
 	skipHooks bool
 
@@ -84,7 +84,7 @@ func (a *app) change(ctx context.Context, command string, f changeFlags, do func
 // adjust gives the runner what the flags say.
 func (f changeFlags) adjust(s *session) error {
 	o := &s.options
-	o.LockWait, o.SkipChecks, o.PlanHash = f.lockWait, f.skipCheck, f.planHash
+	o.LockWait, o.SkipChecks, o.Saved = f.lockWait, f.skipCheck, f.saved
 	o.AllowDowngrade, o.NoBackup = f.allowDowngrade, f.noBackup
 	o.SkipHooks = f.skipHooks
 	o.Confirm, o.Pause = s.confirm, s.pause

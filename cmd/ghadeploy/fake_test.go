@@ -55,8 +55,8 @@ func (f *fakeRunner) plan() *tasks.Plan {
 
 func (f *fakeRunner) change(ctx context.Context) (*tasks.Result, error) {
 	p := f.plan()
-	if f.options.PlanHash != "" && f.options.PlanHash != p.Hash {
-		return nil, &tasks.MovedError{Want: f.options.PlanHash, Have: p.Hash}
+	if saved := f.options.Saved; saved != nil && saved.Hash != p.Hash {
+		return nil, &tasks.MovedError{Want: saved.Hash, Have: p.Hash}
 	}
 	if yes, err := f.options.Confirm(ctx, p); err != nil || !yes {
 		return &tasks.Result{Plan: p}, err
