@@ -1,11 +1,16 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -149,23 +154,35 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 		}
 		return err
 	})
-	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: r.whatToTakeOut(names(gone))})
+	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: r.whatToTakeOut(gone)})
 	return err
 }
 
 // whatToTakeOut says what ghadeploy leaves to people when hosts are gone. Where the
 // backend is theirs, its server line stays drained: with the line there, any other
 // state would send requests to a host that has no Grafana.
-func (r *Runner) whatToTakeOut(gone []string) string {
-	all := strings.Join(gone, ", ")
+func (r *Runner) whatToTakeOut(gone []fleet.Host) string {
+	all := strings.Join(names(gone), ", ")
 	out := "take " + all + " out of " + r.c.File + ", or the next apply deploys to them again"
 	lb := r.c.LoadBalancer
-	if lb.Type == "" || lb.Type == "none" || lb.Manage && len(gone) < len(r.c.Hosts) {
+	switch {
+	case lb.Type == "" || lb.Type == "none" || lb.Manage && len(gone) < len(r.c.Hosts):
 		return out
+	case lb.Type == "command":
+		return out + "; and take " + all + " out of the load balancer, where load_balancer.drain has left it"
 	}
-	where := "the load balancer"
-	if lb.Backend != "" {
-		where = "backend " + lb.Backend
+	var servers, on []string
+	for _, h := range gone {
+		// The line may have a name of its own; it is found by the address too.
+		servers = append(servers, fmt.Sprintf("%s (%s)", h.Name, net.JoinHostPort(h.Address, strconv.Itoa(balancer.Port(h.Host)))))
 	}
-	return out + "; and take the server line of " + all + " out of " + where + ", where it stays drained"
+	for _, h := range lb.Hosts {
+		on = append(on, h.Name)
+	}
+	part := "backend"
+	if lb.Type == "nginx" {
+		part = "upstream"
+	}
+	return fmt.Sprintf("%s; and take the server line of %s out of %s %s on %s, where it stays drained",
+		out, strings.Join(servers, ", "), part, cmp.Or(lb.Backend, "grafana"), strings.Join(on, ", "))
 }
