@@ -9,7 +9,8 @@ import (
 )
 
 // Verify proves from outside that the cluster is highly available. With chaos it stops
-// hosts, and therefore takes the lock.
+// hosts, with alerts it changes the notification policies, and removes what a killed
+// run left of that: so then it takes the lock, and no other run is disturbed.
 func (r *Runner) Verify(ctx context.Context, o verify.Options) (*verify.Report, error) {
 	hosts, hostErr := r.connectAll(ctx)
 	if hostErr != nil && !unreachable(hostErr) {
@@ -25,12 +26,14 @@ func (r *Runner) Verify(ctx context.Context, o verify.Options) (*verify.Report, 
 			in.Hosts = append(in.Hosts, h)
 		}
 	}
-	if o.Chaos {
+	if o.Chaos || o.WithAlerts {
 		lock, err := r.lockAll(ctx, in.Hosts)
 		if err != nil {
 			return nil, err
 		}
 		defer lock.Release()
+	}
+	if o.Chaos {
 		command := func(v verb) func(context.Context, *inventory.Host) error {
 			return func(ctx context.Context, h *inventory.Host) error {
 				c, err := r.connect(ctx, h)

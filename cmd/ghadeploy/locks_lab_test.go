@@ -86,6 +86,14 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 			t.Errorf("exit %d, want 6\n%s", code, r.story())
 		}
 		wantSays(t, r, "frozen by", "the auditors are here", "unlock")
+		// Its clean-up would take another's test alert away, so it is a run like any other.
+		v := labtest.Ghadeploy(t, "verify", c.inv.Path, "--with-alerts")
+		if v.Code != 6 || !strings.Contains(v.Stderr, "the auditors are here") {
+			t.Errorf("verify --with-alerts: exit %d, want 6\n%s", v.Code, v.Stderr)
+		}
+		if v = labtest.Ghadeploy(t, "verify", c.inv.Path); v.Code == 6 {
+			t.Errorf("a verify that changes nothing is refused: %s", v.Stderr)
+		}
 		c.must(t, "unlock")
 		c.must(t, "restart", "--yes")
 	})

@@ -31,6 +31,7 @@ func (a *app) verifyCommand() *cobra.Command {
 on every other and through the load balancer, a Live message published on one
 arrives at the others, counts, versions and plugins agree. --with-alerts also
 fires a temporary alert and counts its notifications; it is cleaned up again.
+With --with-alerts or --chaos the hosts are locked meanwhile.
 
 Exit code 5 when something was not proved.`
 	f := cmd.Flags()
