@@ -97,7 +97,7 @@ func (t tables) rollout() *item {
 		key("pause_after", number("Ask for confirmation after so many hosts; 0: never.", "0", 0, 100000)),
 		key("bake", formatted(t.duration, "How long the canary is watched.").with("0s", "5m")),
 		key("drain", formatted(t.duration, "Longest wait for requests in flight.").with("10s", "")),
-		key("settle", formatted(t.settle, "Pause between turns; auto waits as long as alerting needs.").with("auto", "")),
+		key("settle", formatted(t.settle, "Pause between turns; auto waits until the host notifies again, 10 to 30 s. A time of at least the longest group_interval saves resolutions too, at that price for each host: docs/alerting.md.").with("auto", "")),
 		key("gate_timeout", formatted(t.duration, "Deadline of each gate.").with("2m", "")),
 		key("start_timeout", formatted(t.duration, "Deadline of a start, migrations included.").with("30m", "")),
 		key("on_failure", choice("rollback puts the failed host back when no migration ran.", "rollback", "rollback", "stop", "continue")),
