@@ -131,6 +131,11 @@ func (d *decoder) redis(n *node, prefix string) Redis {
 		DB: d.integer(n.get("db"), 0), Prefix: d.text(n.get("prefix"), prefix),
 		Cluster: d.boolean(n.get("cluster")), MaxConns: d.integer(n.get("max_conns"), 0),
 	}
+	if r.Cluster && n.get("prefix") == nil {
+		// Grafana reads all of its peers' keys with one MGET, which a Redis Cluster
+		// refuses unless they share a slot: what stands in braces decides on it.
+		r.Prefix = "{" + prefix + "}"
+	}
 	if t := n.get("tls"); t != nil && !d.bad[t] {
 		r.TLS = &RedisTLS{CACert: d.path(t.get("ca_cert")), Cert: d.path(t.get("cert")), Key: d.path(t.get("key")),
 			ServerName: d.text(t.get("server_name"), ""), MinVersion: d.text(t.get("min_version"), ""), InsecureSkipVerify: d.boolean(t.get("insecure_skip_verify"))}

@@ -212,3 +212,21 @@ func ExampleParse() {
 	//     hosts: {g1: {adress: 10.0.0.1}}
 	//                  ^
 }
+
+// The keys of a Redis Cluster that belong together share what is in braces.
+func TestPrefixInARedisCluster(t *testing.T) {
+	for redis, want := range map[string]string{
+		`{address: "r:6379"}`: "p", `{address: "r:6379", cluster: true}`: "{p}", `{address: "r:6379", cluster: true, prefix: own}`: "own",
+	} {
+		src := `cluster: p
+hosts: {g1: , g2: }
+grafana: {version: "11.6.0", artifact: {source: g.tgz}, secret_key: "${env:K}", admin: {password: "${env:A}"}}
+database: {type: postgres, host: db, password: "${env:DB}"}
+alerting: {ha: redis, redis: ` + redis + `}
+`
+		c, err := Parse(t.Context(), "inventory.yaml", []byte(src), Options{SkipFiles: true})
+		if err != nil || c.Alerting.Redis.Prefix != want {
+			t.Errorf("%s: prefix of %+v, %v", redis, c, err)
+		}
+	}
+}

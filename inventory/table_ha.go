@@ -6,7 +6,7 @@ func (t tables) redis(doc string) *item {
 		key("username", text("").with("", "grafana")),
 		key("password", secret("").with("", `"${env:REDIS_PASSWORD}"`)),
 		key("db", number("", "0", 0, 1000000)),
-		key("prefix", formatted(t.prefix, "Keeps clusters on one Redis apart.").with("the cluster's name", "")),
+		key("prefix", formatted(t.prefix, "Keeps clusters on one Redis apart.").with("the cluster's name, in braces with cluster: true", "")),
 		key("tls", section("Turns TLS on; {} is enough for a certificate that the system trusts.",
 			key("ca_cert", file("").with("", "./tls/redis-ca.crt")),
 			key("cert", file("Client certificate, PEM.").with("", "./tls/redis.crt")),

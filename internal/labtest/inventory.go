@@ -2,8 +2,6 @@ package labtest
 
 import (
 	"crypto/rand"
-	"fmt"
-	"hash/fnv"
 	"maps"
 	"os"
 	"path/filepath"
@@ -192,17 +190,4 @@ func quiet() map[string]any {
 		"news":      map[string]any{"news_feed_enabled": false},
 		"plugins":   map[string]any{"public_key_retrieval_disabled": true},
 	}
-}
-
-// Redis starts a Redis server on svc for this test alone, without a password,
-// and returns its address. It ends with the test.
-func (l *Lab) Redis(t testing.TB) string {
-	t.Helper()
-	h := fnv.New32a()
-	h.Write([]byte(rand.Text()))
-	port := 10000 + h.Sum32()%20000
-	l.Sh(t, "svc", fmt.Sprintf(`systemd-run -q --collect --unit=redis-%d --property=Type=notify --property=NotifyAccess=all --uid=redis \
-		redis-server --port %d --bind 0.0.0.0 --protected-mode no --save '' --appendonly no --dir /tmp --supervised systemd`, port, port))
-	t.Cleanup(func() { l.Sh(t, "svc", fmt.Sprintf("systemctl stop redis-%d || true", port)) })
-	return fmt.Sprintf("%s:%d", l.Host("svc"), port)
 }

@@ -46,6 +46,18 @@ func Need(t testing.TB, hosts ...string) *Lab {
 	return lab
 }
 
+// AllEnv names the variable that has every case run in the lab, instead of those
+// that fit into a run of all tests.
+const AllEnv = "GHADEPLOY_LAB_ALL"
+
+// Slow skips a case that takes about a minute, unless all are asked for.
+func Slow(t testing.TB) {
+	t.Helper()
+	if os.Getenv(AllEnv) == "" {
+		t.Skipf("takes about a minute: set %s", AllEnv)
+	}
+}
+
 // Open reads a lab's folder; programs that are no tests, such as the
 // benchmark, start here.
 func Open(dir string) (*Lab, error) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -70,8 +72,10 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 	switch failed.Kind {
 	case database.Unreachable:
 		return fail("cannot reach the database at "+db.Host+": "+failed.Cause.Error(), why, "check database.host, that the server runs and listens there, and the firewall between "+h.Name+" and it")
+	case database.BadTLS:
+		return fail(what, why, databaseTLSFix(db, failed.Cause.Error()))
 	case database.BadPassword:
-		return fail(what, why, "put the right password into database.password ("+sourceOf(r)+"), or set it on the server")
+		return fail(what, why, "put the right password into database.password ("+sourceOf(r)+"), or set it on the server"+unproven(db))
 	case database.NoDatabase:
 		return fail(what, why, "create it (createdb -O "+db.User+" "+db.Name+"), or give an administrator under database.create")
 	case database.TooMany:
@@ -80,6 +84,40 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 		return fail(what, why, "allow "+db.User+" from "+h.Address+" (pg_hba.conf, or GRANT ... TO '"+db.User+"'@'%')")
 	}
 	return fail(what, why, "read the server's log")
+}
+
+// unproven is the other thing that MySQL means by a wrong password.
+func unproven(db inventory.Database) string {
+	if db.Type != "mysql" || db.ClientCert != "" {
+		return ""
+	}
+	return "; an account that was made with REQUIRE SSL or REQUIRE X509 says the same without database.ssl_mode or database.client_cert"
+}
+
+// databaseTLSFix is what to do about a login that TLS prevented.
+func databaseTLSFix(db inventory.Database, cause string) string {
+	has := func(signs ...string) bool {
+		return slices.ContainsFunc(signs, func(s string) bool { return strings.Contains(cause, s) })
+	}
+	verify, off, name := "verify-full", "disable", "put a name that is in the server's certificate into database.host"
+	if db.Type == "mysql" {
+		verify, off, name = "true", "false", "put a name that is in the server's certificate into database.server_name"
+	}
+	switch {
+	case has("unknown authority"):
+		return "put the CA that signed the server's certificate into database.ca_cert"
+	case has("certificate is valid for", "SANs", "not valid for any names"):
+		return name
+	case has("certificate required", "bad certificate", "valid client certificate", "unknown certificate"):
+		return "give database.client_cert and database.client_key, signed by a CA that the server trusts"
+	case has("refused TLS", "does not support TLS"):
+		return "turn TLS on in the server, or set database.ssl_mode to " + off
+	case has("no encryption", "SSL off", "insecure transport"):
+		return "set database.ssl_mode to " + verify + ", with ca_cert"
+	case has("expired"):
+		return "renew the server's certificate"
+	}
+	return "check database.ssl_mode, ca_cert, client_cert and client_key, and the server's log"
 }
 
 func sourceOf(r *run) string {

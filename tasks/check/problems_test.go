@@ -133,7 +133,7 @@ func TestRedisProblems(t *testing.T) {
 		{"08_74144_no_rights", "NOPERM this user has no permissions", Fail, []string{"ACL SETUSER u"}},
 		{"11_77467_down", "dial tcp: connection refused", Fail, []string{"cannot reach Redis", "systemctl status redis", "#77467"}},
 		{"11_77467_filtered", "i/o timeout", Fail, []string{"does not answer", "firewall"}},
-		{"10_82715_tls", "TLS with r:6379: first record does not look like a TLS handshake", Fail, []string{"tls.ca_cert"}},
+		{"10_82715_tls", "TLS with r:6379: first record does not look like a TLS handshake", Fail, []string{"speaks no TLS", "remove tls:"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			want(t, []Finding{redisFailure(h, cfg, errors.New(tt.said))}, tt.severity, "", tt.words...)

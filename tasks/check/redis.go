@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +45,9 @@ func redisCheck(name, user string, of func(*inventory.Cluster) (inventory.Redis,
 		run: func(ctx context.Context, r *run) []Finding {
 			cfg, _ := of(r.Cluster)
 			return r.eachHost(ctx, func(ctx context.Context, h fleet.Host) []Finding {
-				found := tryRedis(ctx, h, cfg)
-				if name == "redis-alerting" && h.Name == r.Hosts[0].Name && len(found) == 1 && found[0].Severity == OK {
-					found = append(found, r.foreignPeers(ctx, h, cfg)...)
+				found := tryRedis(ctx, name, h, cfg)
+				if h.Name == r.Hosts[0].Name && len(found) == 1 && found[0].Severity == OK {
+					found = append(found, r.sharedWith(ctx, name, h, cfg)...)
 				}
 				return found
 			})
@@ -59,7 +58,7 @@ func redisCheck(name, user string, of func(*inventory.Cluster) (inventory.Redis,
 const redisWhy = "Grafana starts all the same and each host goes on alone without a word (#74144, #77467)"
 
 // tryRedis logs in, looks at the role and sends itself a message.
-func tryRedis(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding {
+func tryRedis(ctx context.Context, name string, h fleet.Host, cfg inventory.Redis) []Finding {
 	client, err := openRedis(ctx, h, cfg)
 	if err != nil {
 		return []Finding{fail(err.Error(), redisWhy, "correct the paths under tls:")}
@@ -74,6 +73,9 @@ func tryRedis(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding 
 		if err := client.Do(ctx, "AUTH", cfg.Password.Reveal()).Err(); err != nil {
 			return []Finding{redisFailure(h, cfg, err)}
 		}
+	}
+	if !cfg.Cluster && isCluster(ctx, client) {
+		return []Finding{fail("Redis at "+cfg.Address+" is a node of a Redis Cluster", "it refuses keys that other nodes have (MOVED)", notACluster(name))}
 	}
 	if role, err := client.Do(ctx, "ROLE").Slice(); err == nil && len(role) > 0 && !cfg.Cluster && fmt.Sprint(role[0]) != "master" {
 		return []Finding{fail(fmt.Sprintf("Redis at %s is a %v", cfg.Address, role[0]), "nothing can be written there", "give the master's address")}
@@ -107,8 +109,14 @@ func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
 		return fail("Redis at "+cfg.Address+": "+text, redisWhy, "widen the user's ACL: ACL SETUSER "+or(cfg.Username, "default")+" +@all ~* &*")
 	case strings.Contains(text, "DB index is out of range"):
 		return fail(fmt.Sprintf("Redis at %s has no database %d", cfg.Address, cfg.DB), redisWhy, "set db: to 0, or raise databases in redis.conf")
+	case strings.Contains(text, "cluster support disabled"):
+		return fail("Redis at "+cfg.Address+" is no Redis Cluster", redisWhy, "remove cluster: true, or give a node of the cluster")
+	case cfg.Sentinel != nil && strings.Contains(text, "sentinel"):
+		return sentinelFailure(h, cfg, text)
 	case strings.Contains(text, "TLS with"), strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
-		return fail("Redis at "+cfg.Address+": "+text, redisWhy, "check tls.ca_cert and tls.server_name, and that the port speaks TLS")
+		return fail("Redis at "+cfg.Address+": "+text, redisWhy, redisTLSFix(text))
+	case strings.HasSuffix(text, "EOF") && cfg.TLS == nil:
+		return fail("Redis at "+cfg.Address+" closes the connection at once", redisWhy, "when it speaks TLS only, give tls: {ca_cert: ...}; else read its log")
 	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "i/o timeout"):
 		return fail("Redis at "+cfg.Address+" does not answer", redisWhy, "check the address, that Redis runs, and the firewall between "+h.Name+" and it")
 	}
@@ -136,49 +144,4 @@ func roundTrip(ctx context.Context, client redis.UniversalClient) error {
 		return fmt.Errorf("receive: %q came back", m.Payload)
 	}
 	return nil
-}
-
-// foreignPeers finds another cluster's heartbeats under our prefix: Grafana takes
-// every key there for a peer (redis_peer.go). Our own are named after our hosts.
-func (r *run) foreignPeers(ctx context.Context, h fleet.Host, cfg inventory.Redis) []Finding {
-	client, err := openRedis(ctx, h, cfg)
-	if err != nil {
-		return nil
-	}
-	defer client.Close()
-	prefix := or(cfg.Prefix, r.Cluster.Name)
-	var own []string
-	for _, host := range r.Cluster.Hosts {
-		own = append(own, host.Name, host.Address)
-	}
-	// Bounded: a cluster has some dozens of peers, and a shared Redis a million keys.
-	keys, cursor := []string(nil), uint64(0)
-	for range 20 {
-		var some []string
-		if some, cursor, err = client.Scan(ctx, cursor, escapeGlob(prefix)+":*", 1000).Result(); err != nil {
-			return nil
-		}
-		keys = append(keys, some...)
-		if cursor == 0 {
-			break
-		}
-	}
-	var foreign []string
-	for _, key := range keys {
-		name := strings.TrimPrefix(key, prefix+":")
-		if !slices.ContainsFunc(own, func(o string) bool { return strings.HasSuffix(name, o) }) {
-			foreign = append(foreign, key)
-		}
-	}
-	if len(foreign) == 0 {
-		return nil
-	}
-	slices.Sort(foreign)
-	return []Finding{warn(fmt.Sprintf("prefix %s on %s is used by others: %s", prefix, cfg.Address, strings.Join(foreign[:min(len(foreign), 3)], ", ")),
-		"Grafana takes every key under its prefix for a peer: positions shift and notifications come late or twice",
-		"set alerting.redis.prefix to a name of its own; keys of a removed host vanish within 5 minutes")}
-}
-
-func escapeGlob(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
 }

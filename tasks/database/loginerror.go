@@ -20,6 +20,7 @@ const (
 	NoDatabase  LoginKind = "no_database"
 	NoAccess    LoginKind = "no_access" // pg_hba.conf, or no rights on the database
 	TooMany     LoginKind = "too_many_connections"
+	BadTLS      LoginKind = "tls" // a certificate, or one side wants TLS and the other has none
 	OtherLogin  LoginKind = "other"
 )
 
@@ -61,6 +62,9 @@ func classify(l login, err error) error {
 			e.Kind = k
 		}
 		e.Cause = fmt.Errorf("%s (SQLSTATE %s)", pg.Message, pg.Code)
+		if isTLS(pg.Message) {
+			e.Kind = BadTLS
+		}
 		return e
 	}
 	if my, ok := errors.AsType[*mysql.MySQLError](err); ok {
@@ -68,9 +72,15 @@ func classify(l login, err error) error {
 			e.Kind = k
 		}
 		e.Cause = fmt.Errorf("%s (error %d)", my.Message, my.Number)
+		if isTLS(my.Message) {
+			e.Kind = BadTLS
+		}
 		return e
 	}
-	if isUnreachable(err) {
+	switch {
+	case isTLS(err.Error()):
+		e.Kind = BadTLS
+	case isUnreachable(err):
 		e.Kind = Unreachable
 	}
 	// pgconn wraps the dial in a text that repeats user and database.
@@ -78,6 +88,20 @@ func classify(l login, err error) error {
 		e.Cause = cause
 	}
 	return e
+}
+
+// isTLS tells errors of TLS, of Go's own and of both servers. pgconn begins all of
+// its errors with "failed to connect to", so this comes before isUnreachable.
+func isTLS(text string) bool {
+	for _, sign := range []string{
+		"x509:", "tls:", "server refused TLS connection", "TLS requested but server does not support TLS",
+		"no encryption", "SSL off", "valid client certificate", "insecure transport",
+	} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 func isUnreachable(err error) bool {

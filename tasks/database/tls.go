@@ -14,7 +14,7 @@ import (
 // Grafana: disable, require, verify-ca and verify-full of PostgreSQL; false,
 // skip-verify and true of MySQL.
 func tlsConfig(db inventory.Database, serverName string) (*tls.Config, error) {
-	if db.ServerName != "" {
+	if db.ServerName != "" && db.Type == "mysql" { // Grafana gives it to MySQL's driver alone
 		serverName = db.ServerName
 	}
 	cfg := &tls.Config{ServerName: serverName, MinVersion: tls.VersionTLS12}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -163,5 +166,41 @@ func TestPickHost(t *testing.T) {
 	}
 	if _, err := PickHost(t.Context(), nil, db); err == nil {
 		t.Error("no hosts are enough")
+	}
+}
+
+// A handshake that fails is no server that cannot be reached, whatever the driver
+// puts around it.
+func TestErrorsOfTLSAreToldApart(t *testing.T) {
+	for _, text := range []string{
+		"failed to connect to `user=u database=g`: 10.0.0.1:5432 (db): tls error: tls: failed to verify certificate: x509: certificate signed by unknown authority",
+		"failed to connect to `user=u database=g`: 10.0.0.1:5432 (db): server refused TLS connection",
+		"TLS requested but server does not support TLS",
+		"remote error: tls: certificate required",
+	} {
+		failed, ok := errors.AsType[*LoginError](classify(login{user: "u"}, errors.New(text)))
+		if !ok || failed.Kind != BadTLS {
+			t.Errorf("%s: %v", text, failed)
+		}
+	}
+	for _, err := range []error{
+		&pgconn.PgError{Code: "28000", Message: `no pg_hba.conf entry for host "h", user "u", database "g", no encryption`},
+		&pgconn.PgError{Code: "28000", Message: "connection requires a valid client certificate"},
+		&mysql.MySQLError{Number: 3159, Message: "Connections using insecure transport are prohibited while --require_secure_transport=ON."},
+	} {
+		if failed, ok := errors.AsType[*LoginError](classify(login{user: "u"}, err)); !ok || failed.Kind != BadTLS {
+			t.Errorf("%v: %v", err, failed)
+		}
+	}
+}
+
+// Grafana knows server_cert_name for MySQL only; PostgreSQL's driver compares with
+// the host, and so must what tries it beforehand.
+func TestServerNameIsMySQLs(t *testing.T) {
+	for kind, want := range map[string]string{"mysql": "name", "postgres": "db"} {
+		cfg, err := tlsConfig(inventory.Database{Type: kind, SSLMode: "require", ServerName: "name"}, "db")
+		if err != nil || cfg.ServerName != want {
+			t.Errorf("%s: %v, %v", kind, cfg, err)
+		}
 	}
 }
