@@ -131,7 +131,7 @@ func onHost(current, local, name string) string {
 func alertingOf(c *inventory.Cluster, ips map[string]string, current string) grafana.Alerting {
 	a := c.Alerting
 	out := grafana.Alerting{
-		Mode: grafana.Mode(a.HA), Legacy: a.Legacy, Port: a.Port, Label: c.Name,
+		Mode: grafana.Mode(a.HA), Legacy: a.Legacy, Port: a.Port, Label: a.Label,
 		PeerTimeout: a.PeerTimeout, GossipInterval: a.GossipInterval, PushPullInterval: a.PushPullInterval,
 		ReconnectTimeout: a.ReconnectTimeout, SingleNodeEvaluation: a.SingleNodeEvaluation,
 		Redis: redisOf(a.Redis, current, "alerting"),

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,7 +203,7 @@ func (s *Status) judge(c *inventory.Cluster) {
 		parts = append(parts, s.judgeMembers(n, c.Alerting.HA == string(grafana.Gossip)))
 	}
 	if c.Live.Redis.Address != "" {
-		parts = append(parts, s.judgeLive(n))
+		parts = append(parts, s.judgeLive(n, c))
 	}
 	healthy := 0
 	for i := range s.Hosts {
@@ -241,7 +242,10 @@ func (s *Status) judgeMembers(n int, gossip bool) string {
 		}
 		// On Redis the key of a node that was killed counts for up to 5 minutes.
 		if *h.Members < n || *h.Members > n && gossip {
-			h.problem("alerting has %d members, %d are expected", *h.Members, n)
+			h.problem("alerting has %d members, %d are expected%s", *h.Members, n, foreignMembers(*h.Members > n))
+		}
+		if *h.Members > n && !gossip {
+			h.Notes = append(h.Notes, fmt.Sprintf("alerting counts %d members of %d: the key of a host that was killed counts for up to 5 minutes; for longer it is another cluster with the same alerting.redis.prefix", *h.Members, n))
 		}
 		if h.Position == nil {
 			continue
@@ -257,9 +261,18 @@ func (s *Status) judgeMembers(n int, gossip bool) string {
 	return fmt.Sprintf("members %d/%d", least, n)
 }
 
+func foreignMembers(toomany bool) string {
+	if !toomany {
+		return ""
+	}
+	return ": another cluster gossips with the same alerting.label, or a host that is no longer in the inventory still runs"
+}
+
 // judgeLive compares how many Live nodes the hosts see, and gives the least. A number
-// that is wrong only because a host has just been started is a note, no problem.
-func (s *Status) judgeLive(n int) string {
+// that is wrong only because a host has just been started is a note, no problem. So is
+// one that is too high for longer: a host that was removed just now is not to be seen
+// here, and messages arrive; verify, which waits, calls it a fault.
+func (s *Status) judgeLive(n int, c *inventory.Cluster) string {
 	settling := slices.ContainsFunc(s.Hosts, func(h HostStatus) bool {
 		return !h.Since.IsZero() && s.Time.Sub(h.Since) < liveSettles
 	})
@@ -274,6 +287,8 @@ func (s *Status) judgeLive(n int) string {
 			least = seen
 		}
 		switch {
+		case seen > n && !settling:
+			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d, and no host was started in the last %.0f s: %s", seen, n, liveSettles.Seconds(), foreignLive(h, c)))
 		case seen > n:
 			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d: the old process of a host that was restarted counts for up to 20 s more", seen, n))
 		case seen < n && settling:
@@ -286,6 +301,16 @@ func (s *Status) judgeLive(n int) string {
 		return ""
 	}
 	return fmt.Sprintf("Live %d/%d", min(least, n), n)
+}
+
+// foreignLive is the likely cause of too many Live nodes, and the remedy.
+func foreignLive(h *HostStatus, c *inventory.Cluster) string {
+	v, err := grafana.ParseVersion(cmp.Or(h.Version, c.Grafana.Version))
+	if err != nil {
+		return "another cluster uses its Redis"
+	}
+	cause, fix := grafana.ForeignLive(v, c.Live.Redis.Address, c.Live.Redis.Prefix)
+	return cause + "; " + fix
 }
 
 // sameVersion marks hosts that run another version than the first one.

@@ -220,7 +220,7 @@ func (m *matrix) probe(ctx context.Context, h fleet.Host) {
 		hello := printfBytes(m.nonce + " " + h.Name + "\n")
 		payload := []string{hello, hello, hello}
 		if mode == "ping" {
-			labelled := printfBytes(memberlistPing(m.r.Cluster.Name))
+			labelled := printfBytes(memberlistPing(m.r.Cluster.Alerting.Label))
 			payload = []string{labelled, printfBytes(memberlistPing("")), labelled}
 		}
 		args = append(args, to.Name, m.r.peerAddress(to), strconv.Itoa(m.port), mode, strings.Join(payload, " "))

@@ -66,7 +66,7 @@ func (p *proof) judgeMembers(metrics []grafana.Metrics, want int) error {
 		}
 		return fmt.Sprintf("%.0f members, position %.0f", m.Members.Value, m.Position.Value)
 	})
-	var alone, wrong []string
+	var alone, wrong, tooMany []string
 	positions := map[float64]string{}
 	double := ""
 	for i, n := range p.nodes {
@@ -74,6 +74,8 @@ func (p *proof) judgeMembers(metrics []grafana.Metrics, want int) error {
 		switch {
 		case !m.Members.Has || (m.Members.Is(1) && want > 1):
 			alone = append(alone, n.name())
+		case m.Members.Value > float64(want):
+			tooMany = append(tooMany, n.name())
 		case !m.Members.Is(float64(want)):
 			wrong = append(wrong, n.name())
 		}
@@ -86,6 +88,9 @@ func (p *proof) judgeMembers(metrics []grafana.Metrics, want int) error {
 	case len(alone) > 0:
 		return &failure{fmt.Sprintf("alerting on %s is alone, %s (%s)", strings.Join(alone, " and "), p.aloneBecause(), saw),
 			p.command("check", "") + " tries every pair of hosts; then " + p.command("restart", "--limit "+strings.Join(alone, ":"))}
+	case len(tooMany) > 0:
+		cause, fix := p.foreignMembers()
+		return &failure{fmt.Sprintf("%s counts more alerting members than the %d hosts (%s): %s", strings.Join(tooMany, " and "), want, saw, cause), fix + ", then " + p.command("apply", "")}
 	case len(wrong) > 0:
 		return &failure{fmt.Sprintf("%s does not see all %d alerting members (%s)", strings.Join(wrong, " and "), want, saw), p.command("check", "")}
 	case double != "":
@@ -93,6 +98,16 @@ func (p *proof) judgeMembers(metrics []grafana.Metrics, want int) error {
 			"give each host its own unified_alerting.ha_redis_peer_name, then " + p.command("apply", "")}
 	}
 	return nil
+}
+
+// foreignMembers says whom the Alertmanagers may have met, and how to keep apart.
+func (p *proof) foreignMembers() (cause, fix string) {
+	const stale = "a host that is no longer in the inventory still runs"
+	if p.in.Cluster.Alerting.HA == "redis" {
+		return "another cluster uses the same alerting.redis.prefix, or the key of a host that was killed counts for up to 5 minutes, or " + stale,
+			"give alerting.redis.prefix a name of its own"
+	}
+	return "another cluster gossips with the same alerting.label, or " + stale, "give alerting.label a name of its own"
 }
 
 func (p *proof) aloneBecause() string {
@@ -145,11 +160,26 @@ func (p *proof) judgeLive(metrics []grafana.Metrics, want int) error {
 			p.command("logs", "--grep 'live engine' --limit "+strings.Join(alone, ":")) + "; then " + p.command("restart", "--limit "+strings.Join(alone, ":"))}
 	}
 	for _, m := range metrics {
+		if m.LiveNodes.Value > float64(want) {
+			return p.tooManyLive(want, saw)
+		}
 		if !m.LiveNodes.Is(float64(want)) {
 			return &failure{fmt.Sprintf("Live has not %d nodes everywhere (%s)", want, saw), p.command("check", "")}
 		}
 	}
 	return nil
+}
+
+// tooManyLive is more nodes than hosts, for longer than the old process of a
+// restarted host counts.
+func (p *proof) tooManyLive(want int, saw string) error {
+	c := p.in.Cluster
+	v, err := grafana.ParseVersion(c.Grafana.Version)
+	if err != nil {
+		return err
+	}
+	cause, fix := grafana.ForeignLive(v, c.Live.Redis.Address, c.Live.Redis.Prefix)
+	return &failure{fmt.Sprintf("Live counts more nodes than the %d hosts (%s): %s", want, saw, cause), fix + ", then " + p.command("apply", "")}
 }
 
 // liveAlone are the nodes that see only themselves.

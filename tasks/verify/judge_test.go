@@ -43,7 +43,8 @@ func TestJudgeMembersNamesWhoIsWrong(t *testing.T) {
 		{"a ghost in failed_peers", []grafana.Metrics{m(3, 1), m(3, 0), {Members: gauge(3), Position: gauge(2), FailedPeers: gauge(1)}}, ""},
 		{"alone", []grafana.Metrics{m(2, 1), m(1, 0), m(2, 0)}, "alerting on h2 is alone"},
 		{"no peers at all", []grafana.Metrics{m(2, 1), {}, m(2, 0)}, "alerting on h2 is alone"},
-		{"one too many", []grafana.Metrics{m(3, 0), m(3, 1), m(4, 2)}, "h3 does not see all 3"},
+		{"one too few", []grafana.Metrics{m(3, 0), m(3, 1), m(2, 2)}, "h3 does not see all 3"},
+		{"one too many", []grafana.Metrics{m(3, 0), m(3, 1), m(4, 2)}, "h3 counts more alerting members than the 3 hosts"},
 		// Redis, the first 5 s after a restart.
 		{"two first", []grafana.Metrics{m(3, 0), m(3, 1), m(3, 0)}, "h1 and h3 have the same position"},
 	} {
@@ -61,7 +62,7 @@ func TestJudgeLive(t *testing.T) {
 	for want, metrics := range map[string][]grafana.Metrics{
 		"":                            {m(3), m(3), m(3)},
 		"Live on h2 is alone":         {m(2), m(1), m(2)},
-		"has not 3 nodes everywhere":  {m(3), m(4), m(3)},
+		"has not 3 nodes everywhere":  {m(3), m(2), m(3)},
 		"Live on h1 and h3 is alone:": {m(1), m(3), m(0)},
 	} {
 		err := three().judgeLive(metrics, 3)
