@@ -229,6 +229,9 @@ func (im *iniImport) alerting(hosts int) sheet {
 	redis.put("db", im.takeInt("unified_alerting", "ha_redis_db"))
 	redis.put("prefix", get("ha_redis_prefix"))
 	redis.put("max_conns", im.takeInt("unified_alerting", "ha_redis_max_conns"))
+	redis.put("cluster", get("ha_redis_cluster_mode_enabled") == "true")
+	im.sentinel(redis)
+	im.alertingTLS(redis)
 	switch {
 	case legacy:
 		s.put("legacy", true)
@@ -250,6 +253,40 @@ func (im *iniImport) alerting(hosts int) sheet {
 	s.put("reconnect_timeout", im.takeSpan("unified_alerting", "ha_reconnect_timeout"))
 	s.put("single_node_evaluation", get("ha_single_node_evaluation") == "true")
 	return s
+}
+
+func (im *iniImport) sentinel(redis sheet) {
+	get := func(key string) string { return im.take("unified_alerting", "ha_redis_sentinel_"+key) }
+	on, master, user, password := get("mode_enabled") == "true", get("master_name"), get("username"), get("password")
+	if !on || master == "" {
+		return
+	}
+	s := newSheet()
+	s.put("master", master)
+	s.put("username", user)
+	s.put("password", im.secret("alerting_sentinel_password", password))
+	redis.put("sentinel", s)
+}
+
+func (im *iniImport) alertingTLS(redis sheet) {
+	get := func(key string) string { return im.take("unified_alerting", "ha_redis_tls_"+key) }
+	on := get("enabled") == "true"
+	s := newSheet()
+	for _, f := range []struct{ ours, theirs string }{{"ca_cert", "ca_path"}, {"cert", "cert_path"}, {"key", "key_path"}} {
+		if p := get(f.theirs); p != "" {
+			note(s.put(f.ours, "./tls/"+path.Base(p)), "Copy "+p+" here.")
+		}
+	}
+	s.put("server_name", get("server_name"))
+	s.put("min_version", get("min_version"))
+	s.put("insecure_skip_verify", get("insecure_skip_verify") == "true")
+	switch {
+	case !on:
+	case len(s.y.Content) == 0:
+		redis.put("tls", empty())
+	default:
+		redis.put("tls", s)
+	}
 }
 
 func (im *iniImport) live() sheet {

@@ -146,6 +146,33 @@ func TestFromINI(t *testing.T) {
 	}
 }
 
+// Each kind of Redis that alerting can meet on is taken over, files to be copied.
+func TestFromINITakesOverTheAlertingRedis(t *testing.T) {
+	const head = "[database]\ntype = postgres\nhost = db\nname = g\nuser = g\n[unified_alerting]\nha_redis_address = r:6379\n"
+	for ini, want := range map[string]func(Redis) bool{
+		"ha_redis_cluster_mode_enabled = true": func(r Redis) bool { return r.Cluster && r.TLS == nil && r.Sentinel == nil },
+		"ha_redis_sentinel_mode_enabled = true\nha_redis_sentinel_master_name = m\nha_redis_sentinel_password = canary": func(r Redis) bool {
+			return r.Sentinel != nil && r.Sentinel.Master == "m" && strings.Contains(r.Sentinel.Password.Source(), "alerting_sentinel_password")
+		},
+		"ha_redis_tls_enabled = true": func(r Redis) bool { return r.TLS != nil && r.TLS.CACert == "" },
+		"ha_redis_tls_enabled = true\nha_redis_tls_ca_path = /etc/r/ca.pem\nha_redis_tls_cert_path = /etc/r/c.pem\nha_redis_tls_key_path = /etc/r/k.pem\nha_redis_tls_server_name = redis": func(r Redis) bool {
+			return r.TLS != nil && filepath.Base(r.TLS.CACert)+filepath.Base(r.TLS.Cert)+filepath.Base(r.TLS.Key)+r.TLS.ServerName == "ca.pemc.pemk.pemredis"
+		},
+	} {
+		src, _, err := FromINI("prod", []string{"g1", "g2"}, []byte(head+ini+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Parse(t.Context(), "inventory.yaml", src, Options{SkipFiles: true})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, src)
+		}
+		if c.Alerting.HA != "redis" || !want(c.Alerting.Redis) || len(c.Grafana.Config) > 0 || strings.Contains(string(src), "canary") {
+			t.Errorf("%s became\n%s", ini, src)
+		}
+	}
+}
+
 func TestFromINIWithPublicKey(t *testing.T) {
 	src, secrets, err := FromINI("prod", []string{"g1"}, []byte("[security]\nsecret_key = "+defaultSecretKey+"\n"))
 	if err != nil || len(secrets) != 0 || !strings.Contains(string(src), "public default key") || strings.Contains(string(src), defaultSecretKey) {
