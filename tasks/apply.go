@@ -173,10 +173,16 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, lock *Lock
 		before = r.content(ctx, p.connected())
 	}
 	ro := r.rollout(p, plan, lock, k)
+	ro.migrated = func(ctx context.Context) error {
+		if err := r.nothingLost(ctx, p, before, "only the first host runs the new version"); err != nil {
+			return ro.leaveStopped(err, "the first host's migration lost something", r.wayBack(p))
+		}
+		return nil
+	}
 	if err := r.roll(ctx, ro, res); err != nil {
 		return err
 	}
-	if err := r.nothingLost(ctx, p, before); err != nil {
+	if err := r.nothingLost(ctx, p, before, "all hosts run the new version"); err != nil {
 		return err
 	}
 	return r.prune(ctx, p, plan, lock)
@@ -247,9 +253,10 @@ func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
 	ro := &rollout{
 		cluster: r.c, plan: plan, desired: p.desired, hosts: p.fleet(), balancer: p.balancer, sink: r.o.Sink, lock: lock,
 		run: r.id, pause: r.o.Pause, interrupt: r.o.Interrupt, hooks: k,
-		up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{},
+		up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{}, byHand: map[string]string{},
 	}
 	for _, h := range p.hosts {
+		ro.byHand[h.Name] = h.facts.Drained
 		ro.up[h.Name], ro.deployed[h.Name] = h.facts.Service.Running(), h.facts.Current != ""
 	}
 	if p.dump.Path != "" {

@@ -55,6 +55,9 @@ func (r *Runner) Restore(ctx context.Context, dump string) error {
 	if err != nil {
 		return err
 	}
+	if lowest := brokenOffAt(p); lowest != "" {
+		return &UsageError{fmt.Sprintf("the hosts do not have one version: restore starts each on what is current there, and the higher would migrate the database again; next: ghadeploy rollback INVENTORY --with-database %s, which takes all to %s", dump, lowest)}
+	}
 	all := map[string]bool{}
 	for _, h := range r.c.Hosts {
 		all[h.Name] = true
@@ -70,8 +73,29 @@ func (r *Runner) Restore(ctx context.Context, dump string) error {
 	return err
 }
 
-// findDump gives the host and path of a dump.
-func (r *Runner) findDump(ctx context.Context, hosts []fleet.Host, dump string) (fleet.Host, string, error) {
+// foundDump is a dump on one of the hosts.
+type foundDump struct {
+	host fleet.Host
+	path string
+}
+
+// String names it as --with-database takes it.
+func (d foundDump) String() string { return d.host.Name + ":" + d.path }
+
+// findDump finds a dump, named by its path or as HOST:PATH, and makes sure that it can
+// be put back.
+func (r *Runner) findDump(ctx context.Context, hosts []fleet.Host, dump string) (*foundDump, error) {
+	d, err := r.locateDump(ctx, hosts, dump)
+	if err != nil {
+		return nil, err
+	}
+	if err := database.VerifyDump(ctx, d.host, r.c.Database, d.path); err != nil {
+		return nil, &HostError{Host: d.host.Name, Step: "verify the dump " + d.path, Cause: err, State: "nothing was touched", Next: "ghadeploy backup INVENTORY --list"}
+	}
+	return d, nil
+}
+
+func (r *Runner) locateDump(ctx context.Context, hosts []fleet.Host, dump string) (*foundDump, error) {
 	name, path, ok := strings.Cut(dump, ":")
 	if !ok {
 		name, path = "", dump
@@ -82,26 +106,23 @@ func (r *Runner) findDump(ctx context.Context, hosts []fleet.Host, dump string) 
 		}
 		list, err := database.ListBackups(ctx, h, r.c.Database, r.c.Name)
 		if err != nil {
-			return fleet.Host{}, "", err
+			return nil, err
 		}
 		for _, b := range list {
 			if b.Path == path || strings.HasSuffix(b.Path, "/"+path) {
-				return h, b.Path, nil
+				return &foundDump{h, b.Path}, nil
 			}
 		}
 		if name != "" {
-			return h, path, nil // a dump of somewhere else, named in full
+			return &foundDump{h, path}, nil // a dump of somewhere else, named in full
 		}
 	}
-	return fleet.Host{}, "", &UsageError{fmt.Sprintf("no host has the dump %s; next: ghadeploy backup INVENTORY --list", dump)}
+	return nil, &UsageError{fmt.Sprintf("no host has the dump %s; next: ghadeploy backup INVENTORY --list", dump)}
 }
 
 // restoreDump puts a dump back while no Grafana runs.
-func (r *Runner) restoreDump(ctx context.Context, hosts []fleet.Host, dump string) error {
-	h, path, err := r.findDump(ctx, hosts, dump)
-	if err != nil {
-		return err
-	}
+func (r *Runner) restoreDump(ctx context.Context, d *foundDump) error {
+	h, path := d.host, d.path
 	r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: h.Name, Step: "restore", Message: "restore " + path})
 	start := time.Now()
 	if err := database.Restore(ctx, h, r.c.Database, path); err != nil {

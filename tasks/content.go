@@ -59,8 +59,9 @@ func (r *Runner) withDatabase(ctx context.Context, hosts []fleet.Host, do func(c
 	return last
 }
 
-// nothingLost compares the content with what it was before a version change.
-func (r *Runner) nothingLost(ctx context.Context, p *picture, before database.Counts) error {
+// nothingLost compares the content with what it was before a version change; state says
+// how far that has come.
+func (r *Runner) nothingLost(ctx context.Context, p *picture, before database.Counts, state string) error {
 	if before == nil {
 		return nil
 	}
@@ -68,12 +69,16 @@ func (r *Runner) nothingLost(ctx context.Context, p *picture, before database.Co
 	if len(lost) == 0 {
 		return nil
 	}
-	next := "look at what is missing; no dump was taken"
-	if p.dump.Path != "" {
-		next = fmt.Sprintf("ghadeploy rollback INVENTORY --with-database %s:%s", p.dump.Host, p.dump.Path)
-	}
 	return &HostError{
 		Host: r.c.Name, Step: "count the content", Cause: fmt.Errorf("the migration lost something: %s", strings.Join(lost, "; ")),
-		State: "all hosts run the new version", Next: next,
+		State: state, Next: r.wayBack(p),
 	}
+}
+
+// wayBack is what to type where a migration has done harm.
+func (r *Runner) wayBack(p *picture) string {
+	if p.dump.Path == "" {
+		return "look at what is missing; no dump was taken"
+	}
+	return fmt.Sprintf("ghadeploy rollback INVENTORY --with-database %s:%s", p.dump.Host, p.dump.Path)
 }

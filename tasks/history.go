@@ -11,7 +11,7 @@ type RunRecord struct {
 	From          string            `json:"from"`
 	Start         time.Time         `json:"start"`
 	End           time.Time         `json:"end,omitzero"`
-	Outcome       string            `json:"outcome"` // "done", "failed", "interrupted", or "unfinished"
+	Outcome       string            `json:"outcome"` // "done", "failed", "interrupted", "paused", or "unfinished"
 	Hosts         map[string]string `json:"hosts,omitempty"`
 	PlanHash      string            `json:"plan_hash,omitempty"`
 	InventoryHash string            `json:"inventory_hash,omitempty"`

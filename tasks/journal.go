@@ -81,6 +81,9 @@ func (j *journal) end(res *Result, err error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted) {
 			e.Result = "interrupted"
 		}
+		if _, ok := errors.AsType[*PausedError](err); ok {
+			e.Result = "paused"
+		}
 	}
 	for h, o := range res.Hosts {
 		e.Data[h] = o.Outcome

@@ -64,6 +64,7 @@ func makePlan(in planInput) (*Plan, error) {
 func (p *Plan) seal() error {
 	c := *p
 	c.Hash, c.Estimate = "", 0
+	c.Policy.PauseAfter = 0 // who asks when changes nothing of what is done
 	b, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -278,7 +279,10 @@ func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {
 	for _, name := range gateNames(in.cluster) {
 		a.Steps = append(a.Steps, "gate "+name)
 	}
-	if lb {
+	switch {
+	case lb && f.Drained != "":
+		a.Steps = append(a.Steps, "stay drained, by "+f.Drained)
+	case lb:
 		a.Steps = append(a.Steps, "undrain", "gate balancer")
 	}
 	return a

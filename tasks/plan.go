@@ -147,6 +147,8 @@ type Plan struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Estimate is the expected duration in seconds, from the journal; 0: unknown.
 	Estimate float64 `json:"estimate_seconds,omitempty"`
+	// arguments are those of the command that made it, for the command that goes on.
+	arguments string
 }
 
 // Empty tells whether there is nothing to do.

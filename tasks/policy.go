@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
@@ -32,6 +33,9 @@ func (p *Plan) setPolicy(in planInput) error {
 	p.Policy.MaxUnavailable = limit
 	p.Policy.Kind, p.Policy.Reason = PolicyRolling, "the other hosts keep serving"
 	from, highest, deployed := p.versionsRunning(in)
+	if deployed && from.Compare(highest) != 0 {
+		p.Warnings = append(p.Warnings, p.mixedVersions(in))
+	}
 	to, err := grafana.ParseVersion(p.target(order[0]))
 	if err != nil {
 		return &UsageError{err.Error()}
@@ -53,8 +57,49 @@ func (p *Plan) setPolicy(in planInput) error {
 			return err
 		}
 	}
+	if p.Policy.Kind == PolicyOneFirst {
+		if err := p.alone(in); err != nil {
+			return err
+		}
+	}
 	return p.setBatches(in, order, limit)
 }
+
+// mixedVersions says which hosts have which version: somebody left it so.
+func (p *Plan) mixedVersions(in planInput) string {
+	var versions []string
+	by := map[string][]string{}
+	for _, hp := range p.Hosts {
+		if v := hp.From.Version; v != "" {
+			if by[v] == nil {
+				versions = append(versions, v)
+			}
+			by[v] = append(by[v], hp.Host)
+		}
+	}
+	for i, v := range versions {
+		versions[i] = v + " on " + strings.Join(by[v], ", ")
+	}
+	return "the hosts do not have one version (" + strings.Join(versions, "; ") + "): an upgrade was broken off, or done with --limit"
+}
+
+// alone refuses and leaves out what does not go with hosts that are stopped for the
+// first one: others that keep the old version, and pauses, which prolong the outage.
+func (p *Plan) alone(in planInput) error {
+	for _, hp := range p.Hosts {
+		if hp.Stale && hp.From.Version != "" && hp.From.Version != hp.To.Version {
+			return &UsageError{fmt.Sprintf("%s would stay on %s by --limit: %s; next: leave --limit out", hp.Host, hp.From.Version, p.Policy.Reason)}
+		}
+	}
+	if r := in.cluster.Rollout; r.Canary || r.PauseAfter > 0 {
+		p.Warnings = append(p.Warnings, "no pause and no watched canary: the other hosts are stopped meanwhile")
+	}
+	p.withoutPauses()
+	return nil
+}
+
+// withoutPauses takes out of a rollout what keeps hosts waiting that are stopped.
+func (p *Plan) withoutPauses() { p.Policy.Canary, p.Policy.Bake, p.Policy.PauseAfter = false, 0, 0 }
 
 // leaveToTheEnd takes a gate out of the turns. Grafana refreshes the number of Live
 // nodes every 10 s; while nobody is served yet, one wait for all hosts is enough.

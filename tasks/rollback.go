@@ -1,8 +1,10 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,9 @@ import (
 // one named by an id or a version. When migrations ran since, old code would run on
 // a newer schema; then a dump has to be put back too.
 func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result, error) {
+	if withDatabase != "" && len(r.selected()) < len(r.c.Hosts) {
+		return nil, &UsageError{"a database is put back for all hosts: leave --limit out, or --with-database"}
+	}
 	p, err := r.gatherFacts(ctx)
 	if err != nil {
 		return nil, err
@@ -26,9 +31,16 @@ func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result
 	if err != nil {
 		return nil, err
 	}
+	if withDatabase == "" {
+		// Who is there already needs no turn.
+		maps.DeleteFunc(targets, func(host, id string) bool { return p.factsByHost()[host].Current == id })
+	}
 	plan, err := r.turnsTo(p, targets, "rollback")
 	if err != nil {
 		return nil, err
+	}
+	if to != "" {
+		plan.arguments = " --to " + to
 	}
 	if len(plan.Policy.Batches) == 0 {
 		return &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}}, nil
@@ -57,7 +69,10 @@ func (r *Runner) gatherFacts(ctx context.Context) (*picture, error) {
 
 // rollbackTargets finds each selected host's generation to go back to. Ids differ from
 // host to host, since their configurations do; so where a host does not have the id
-// that was asked for, it goes back as many generations as the host that has it.
+// that was asked for, it goes back as many generations as the host that has it. Where
+// hosts run different versions, an upgrade was broken off: all go back to the lower
+// one, and those that the upgrade did not reach stay there. So does, with --to
+// VERSION, a host of that version.
 func rollbackTargets(p *picture, selected map[string]bool, to string) (map[string]string, error) {
 	steps := 0
 	if to != "" {
@@ -67,28 +82,53 @@ func rollbackTargets(p *picture, selected map[string]bool, to string) (map[strin
 			}
 		}
 	}
+	lowest := brokenOffAt(p)
 	out := map[string]string{}
 	for _, h := range p.hosts {
 		if !selected[h.Name] {
 			continue
 		}
-		id := ""
-		switch {
+		id, what := "", "generation or version "+to
+		switch current := versionOf(h.facts.Generations[h.facts.Current]); {
+		case to == "" && lowest == "":
+			id, what = previousGood(h.facts), "an earlier generation whose gates passed"
+		case current != "" && current == cmp.Or(to, lowest):
+			id = h.facts.Current
 		case to == "":
-			id = previousGood(h.facts)
+			id, what = findGeneration(h.facts, lowest, 0), "a generation of "+lowest+", from which an upgrade was broken off"
 		default:
 			id = findGeneration(h.facts, to, steps)
 		}
 		if id == "" {
-			what := "an earlier generation whose gates passed"
-			if to != "" {
-				what = "generation or version " + to
-			}
 			return nil, &UsageError{fmt.Sprintf("%s does not have %s; next: ghadeploy releases INVENTORY", h.Name, what)}
 		}
 		out[h.Name] = id
 	}
 	return out, nil
+}
+
+// brokenOffAt is the lowest version where hosts have different ones current; empty
+// where all agree.
+func brokenOffAt(p *picture) string {
+	var lowest, highest grafana.Version
+	text := ""
+	for _, h := range p.hosts {
+		s := versionOf(h.facts.Generations[h.facts.Current])
+		v, err := grafana.ParseVersion(s)
+		if err != nil {
+			continue
+		}
+		if text == "" || v.Compare(lowest) < 0 {
+			lowest, text = v, s
+		}
+		if v.Compare(highest) > 0 {
+			highest = v
+		}
+	}
+	if lowest.Compare(highest) == 0 {
+		return ""
+	}
+	return text
 }
 
 // others are the good generations besides the current one, newest first.
@@ -175,16 +215,20 @@ func currentOf(p *picture, selected map[string]bool) map[string]string {
 // migratedSince refuses to go back over migrations. The log of the database says when
 // the last one ran, the host when the generation to go back to was last seen good.
 func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[string]string) error {
-	changes := false
+	changes, oneWay := false, false
 	var seenGood time.Time
-	from, back := "", ""
+	back := ""
 	for _, h := range p.hosts {
 		id := targets[h.Name]
 		if id == "" {
 			continue
 		}
-		from, back = runs(h.facts).Version, versionOf(h.facts.Generations[id])
+		from := runs(h.facts).Version
+		back = versionOf(h.facts.Generations[id])
 		changes = changes || from != back
+		a, errA := grafana.ParseVersion(from)
+		b, errB := grafana.ParseVersion(back)
+		oneWay = oneWay || errA == nil && errB == nil && len(grafana.OneWayStep(b, a)) > 0
 		if at := h.facts.GoodAt[id]; at.After(seenGood) {
 			seenGood = at
 		}
@@ -201,9 +245,6 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 	if err != nil {
 		return &HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched", Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
 	}
-	a, errA := grafana.ParseVersion(from)
-	b, errB := grafana.ParseVersion(back)
-	oneWay := errA == nil && errB == nil && len(grafana.OneWayStep(b, a)) > 0
 	if m.LatestAt.After(seenGood) || oneWay {
 		return &UsageError{fmt.Sprintf("migrations ran since %s was last seen good (the last, %q, at %s): it does not know the schema they made; restore the dump that was taken before: ghadeploy rollback INVENTORY --with-database DUMP (ghadeploy backup INVENTORY --list)", back, m.LatestID, m.LatestAt.Format(time.RFC3339))}
 	}
@@ -213,11 +254,14 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 // takeTurns carries a plan of turns out that needs nothing staged; with a dump, all
 // hosts are stopped while it is put back, and the first starts alone.
 func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump string) (*Result, error) {
+	var from *foundDump
 	if dump != "" {
-		plan.Before = append(plan.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
-		plan.Policy.Kind, plan.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
-		plan.Policy.MaxUnavailable = len(r.c.Hosts)
-		_ = plan.seal()
+		var err error
+		// Nothing is stopped for a dump that is not there, or cannot be read.
+		if from, err = r.findDump(ctx, p.connected(), dump); err != nil {
+			return nil, err
+		}
+		plan.putBackDatabase(from.String(), len(r.c.Hosts))
 	}
 	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
 		if err := r.unmoved(ctx, p); err != nil {
@@ -226,11 +270,9 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 		k := r.hooks()
 		return k.around(ctx, plan, res, func() error {
 			ro := r.rollout(p, plan, lock, k)
-			if dump != "" {
-				if err := ro.stopAll(ctx, p.connected()); err != nil {
-					return err
-				}
-				if err := r.restoreDump(ctx, p.connected(), dump); err != nil {
+			if from != nil {
+				if err := r.putBack(ctx, ro, p, from); err != nil {
+					maps.Copy(res.Hosts, ro.outcomes)
 					return err
 				}
 				plan.Policy.Kind = PolicyFirst
@@ -243,6 +285,27 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 			return err
 		})
 	})
+}
+
+// putBackDatabase makes a plan of turns one that puts a dump back before them.
+func (p *Plan) putBackDatabase(dump string, hosts int) {
+	p.Before = append(p.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
+	p.Policy.Kind, p.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
+	p.Policy.MaxUnavailable = hosts
+	p.withoutPauses()
+	// Nobody else is on the database while the first host finds out what it has to migrate.
+	if b := p.Policy.Batches; len(b[0]) > 1 {
+		p.Policy.Batches = append([][]string{b[0][:1], b[0][1:]}, b[1:]...)
+	}
+	_ = p.seal()
+}
+
+// putBack stops all hosts and puts the dump back.
+func (r *Runner) putBack(ctx context.Context, ro *rollout, p *picture, from *foundDump) error {
+	if err := ro.stopAll(ctx, p.connected()); err != nil {
+		return ro.bringBack(ctx, err)
+	}
+	return r.restoreDump(ctx, from)
 }
 
 // unmoved refuses to go on when another run has changed a host before this one got its
@@ -277,10 +340,15 @@ func (r *Runner) warnOfInventory(plan *Plan) {
 // stopAll takes all hosts out of service at once.
 func (r *rollout) stopAll(ctx context.Context, hosts []fleet.Host) error {
 	return eachHost(hosts, func(_ int, h fleet.Host) error {
-		t := turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
+		t := r.turnOf(h)
 		if err := t.leave(ctx); err != nil {
+			_ = t.putBack(ctx) // the error tells of the balancer already
 			return err
 		}
-		return t.command(ctx, verbStop, Deployed{})
+		err := t.command(ctx, verbStop, Deployed{})
+		if err == nil {
+			r.park(h.Name, "by this run")
+		}
+		return err
 	})
 }

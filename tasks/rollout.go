@@ -35,29 +35,25 @@ type rollout struct {
 	hooks     hooks
 	// dump is what was taken before the first turn, as HOST:PATH; empty: none.
 	dump string
+	// byHand are the hosts that an operator drained, and who that was: they stay drained.
+	byHand map[string]string
 	// migrations counts the rows of Grafana's migration log; nil: cannot be read.
 	migrations func(ctx context.Context) (int, error)
+	// before is their number before the first turn.
+	before migrationCount
+	// migrated looks at the database when the first host has changed its version and
+	// others have yet to follow; nil: it is not looked at.
+	migrated func(ctx context.Context) error
 
 	mu       sync.Mutex
 	up       map[string]bool // hosts whose Grafana is meant to run right now
 	deployed map[string]bool // hosts with a generation that this rollout did not stop
 	flipped  map[string]bool // hosts given to (true) or taken back from what the plan wants
+	begun    map[string]bool // hosts whose flip was sent
+	parked   []string        // hosts that are stopped while the first migrates
 	probes   map[string]*Probe
 	outcomes map[string]HostOutcome
 }
-
-// interruptedError: the operator asked to stop after the turn at hand.
-type interruptedError struct{}
-
-var errInterrupted error = interruptedError{}
-
-// Error names the way on.
-func (interruptedError) Error() string {
-	return "interrupted: hosts that are not named as done were not touched; next: ghadeploy apply INVENTORY"
-}
-
-// Is makes it a [context.Canceled].
-func (interruptedError) Is(target error) bool { return target == context.Canceled }
 
 // probe is the host's, made once, so that its HTTP connections are reused.
 func (r *rollout) probe(h fleet.Host) *Probe {
@@ -87,6 +83,15 @@ func (r *rollout) setUp(host string, up bool) {
 	r.up[host] = up
 }
 
+func (r *rollout) setBegun(host string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.begun == nil {
+		r.begun = map[string]bool{}
+	}
+	r.begun[host] = true
+}
+
 // stopped takes a host out of those that must be healthy: this run stopped it.
 func (r *rollout) stopped(host string) {
 	r.mu.Lock()
@@ -100,51 +105,72 @@ func (r *rollout) outcome(host string, o HostOutcome) {
 	r.outcomes[host] = o
 }
 
+func (r *rollout) outcomeOf(host string) HostOutcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outcomes[host]
+}
+
 // roll runs all batches. Whatever ends it, every error is kept, and every host that
 // was reached has an outcome.
 func (r *rollout) roll(ctx context.Context) error {
 	p := r.plan.Policy
-	total := len(slices.Concat(p.Batches...))
+	r.before = r.countMigrations(ctx)
 	if p.Kind == PolicyOneFirst {
 		if err := r.stopOthers(ctx); err != nil {
-			return err
+			return r.bringBack(ctx, err)
 		}
 	}
 	var failed []error // of hosts that on_failure: continue goes on after
-	done := 0
-	for i, batch := range p.Batches {
-		if err := r.mayBegin(ctx, batch); err != nil {
-			return joined(append(failed, err))
-		}
-		last := i == len(p.Batches)-1
-		err := r.batch(ctx, batch, done, total, last)
-		done += len(batch)
+	for i := range p.Batches {
+		over, err := r.next(ctx, i)
 		if err != nil {
-			if i == 0 && p.Kind == PolicyOneFirst {
-				return r.firstFailed(ctx, batch[0], err)
-			}
 			failed = append(failed, err)
-			if p.OnFailure != "continue" || i == 0 && p.Migrates {
-				break
-			}
 		}
-		if last {
+		if over {
 			break
-		}
-		if err := r.between(ctx, i, done); err != nil {
-			return joined(append(failed, err))
 		}
 	}
 	return joined(failed)
 }
 
-// mayBegin refuses a batch that must not begin: the operator wants to stop, another
-// host is unhealthy, or the lock was taken away.
-func (r *rollout) mayBegin(ctx context.Context, batch []string) error {
-	if r.interrupted() {
-		return errInterrupted
+// next is a batch and what comes after it. over ends the rollout.
+func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
+	p := r.plan.Policy
+	first := i == 0 && p.Kind == PolicyOneFirst
+	if err := r.mayBegin(ctx, i); err != nil {
+		if first {
+			err = r.bringBack(ctx, err)
+		}
+		return true, err
 	}
-	if err := r.othersHealthy(ctx, batch); err != nil {
+	last := i == len(p.Batches)-1
+	done := len(slices.Concat(p.Batches[:i]...))
+	if err = r.batch(ctx, p.Batches[i], done, last); err != nil {
+		if first {
+			return true, r.firstFailed(ctx, p.Batches[0][0], err)
+		}
+		if p.OnFailure != "continue" || i == 0 && p.Migrates {
+			return true, err
+		}
+	}
+	if last {
+		return true, err
+	}
+	if e := r.between(ctx, i, done); e != nil {
+		return true, joined([]error{err, e})
+	}
+	return false, err
+}
+
+// mayBegin refuses a batch that must not begin: the operator wants to stop, another
+// host is unhealthy, or the lock was taken away. Where hosts are stopped for the
+// first, the turn at hand ends when they serve again.
+func (r *rollout) mayBegin(ctx context.Context, i int) error {
+	if r.interrupted() && (i == 0 || r.plan.Policy.Kind != PolicyOneFirst) {
+		return interruptedError{next: r.goOn()}
+	}
+	if err := r.othersHealthy(ctx, r.plan.Policy.Batches[i]); err != nil {
 		return err
 	}
 	return r.lock.Renew(ctx, slices.Collect(maps.Values(r.hosts))...)
@@ -161,7 +187,8 @@ func (r *rollout) interrupted() bool {
 
 // batch gives all hosts of a batch their turns at the same time. Each finishes
 // or undoes its own; nobody's failure cuts another's turn.
-func (r *rollout) batch(ctx context.Context, batch []string, done, total int, last bool) error {
+func (r *rollout) batch(ctx context.Context, batch []string, done int, last bool) error {
+	total := len(slices.Concat(r.plan.Policy.Batches...))
 	errs := make([]error, len(batch))
 	var wg sync.WaitGroup
 	for i, name := range batch {
@@ -179,49 +206,6 @@ func (r *rollout) batch(ctx context.Context, batch []string, done, total int, la
 	}
 	wg.Wait()
 	return joined(errs)
-}
-
-// between is what happens after a batch that is not the last: bake and pause.
-func (r *rollout) between(ctx context.Context, i, done int) error {
-	p := r.plan.Policy
-	if i == 0 && p.Canary && p.Bake > 0 {
-		if err := r.bake(ctx, p.Bake); err != nil {
-			return err
-		}
-	}
-	pauseNow := i == 0 && p.Canary && p.Bake == 0 || p.PauseAfter > 0 && done == p.PauseAfter
-	if !pauseNow || r.pause == nil {
-		return nil
-	}
-	ok, err := r.pause(ctx, fmt.Sprintf("%d hosts of %s are done and healthy; go on with the rest?", done, r.cluster.Name))
-	if err == nil && !ok {
-		err = errInterrupted
-	}
-	return err
-}
-
-// bake watches the canary: it has to stay healthy for the whole time.
-func (r *rollout) bake(ctx context.Context, d time.Duration) error {
-	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Step: "bake", Message: fmt.Sprintf("watch the canary for %s", d)})
-	end := time.NewTimer(d)
-	defer end.Stop()
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.interrupt:
-			return errInterrupted
-		case <-end.C:
-			r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Step: "bake", Seconds: d.Seconds()})
-			return nil
-		case <-look.C:
-			if err := r.othersHealthy(ctx, nil); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // others are the hosts besides a batch that must be healthy before its turn; without
@@ -283,56 +267,6 @@ func (r *rollout) othersHealthy(ctx context.Context, batch []string) error {
 		ge.Next = "bring it back, then run apply again"
 	}
 	return err
-}
-
-// stopOthers stops all hosts that change but the first: between these versions,
-// old and new must not serve side by side.
-func (r *rollout) stopOthers(ctx context.Context) error {
-	first := r.plan.Policy.Batches[0][0]
-	var others []fleet.Host
-	for _, h := range r.running() {
-		if h.Name != first {
-			others = append(others, h)
-		}
-	}
-	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "stop", Message: r.plan.Policy.Reason})
-	return eachHost(others, func(_ int, h fleet.Host) error {
-		t := turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
-		if err := t.leave(ctx); err != nil {
-			return err
-		}
-		return t.command(ctx, verbStop, Deployed{})
-	})
-}
-
-// firstFailed ends a rollout whose first host failed while all others are stopped for
-// it: when nothing was migrated they serve again on the old version; else only the
-// dump brings them back.
-func (r *rollout) firstFailed(ctx context.Context, first string, cause error) error {
-	r.mu.Lock()
-	migrated := r.outcomes[first].Outcome != "rolled back"
-	r.mu.Unlock()
-	if migrated {
-		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: "the other hosts stay stopped: the schema may be newer than what they know; next: correct the cause and run apply again, or ghadeploy rollback INVENTORY --with-database " + cmp.Or(r.dump, "DUMP")})
-		return cause
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-	defer cancel()
-	return joined([]error{cause, r.startOthers(ctx)})
-}
-
-// startOthers brings what stopOthers stopped back on the old version.
-func (r *rollout) startOthers(ctx context.Context) error {
-	var stopped []fleet.Host
-	for _, b := range r.plan.Policy.Batches[1:] {
-		for _, name := range b {
-			stopped = append(stopped, r.hosts[name])
-		}
-	}
-	return eachHost(stopped, func(_ int, h fleet.Host) error {
-		t := turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
-		return t.command(ctx, verbStart, t.plan.From)
-	})
 }
 
 // settled waits after a turn for as long as alerting needs until the next host may go.

@@ -20,7 +20,8 @@ type Options struct {
 	SkipChecks []string
 	// Confirm is asked before the first write; nil: no question.
 	Confirm func(ctx context.Context, p *Plan) (bool, error)
-	// Pause is asked after a canary or PauseAfter hosts; nil: go on.
+	// Pause is asked after a canary or PauseAfter hosts; nil: go on. No ends the run
+	// with a [PausedError].
 	Pause func(ctx context.Context, message string) (bool, error)
 	// LockWait is how long to wait for somebody else's lock.
 	LockWait time.Duration
@@ -55,7 +56,7 @@ type Result struct {
 
 // HostOutcome says in which state a run left a host.
 type HostOutcome struct {
-	Outcome string `json:"outcome"` // "unchanged", "done", "rolled back", "failed", "not reached"
+	Outcome string `json:"outcome"` // "unchanged", "done", "rolled back", "failed", "stopped", "interrupted", "not reached"
 	Runs    string `json:"runs"`    // "10.3.1 generation 3f2a91c0b7d2"
 	Detail  string `json:"detail,omitempty"`
 }

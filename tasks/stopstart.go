@@ -44,7 +44,7 @@ func (r *Runner) power(ctx context.Context, kind ActionKind, what string, do fun
 			}
 		}
 		err := eachHost(chosen, func(_ int, h fleet.Host) error {
-			t := turn{rollout: ro, host: h, want: p.desired[h.Name], plan: plan.Host(h.Name)}
+			t := ro.turnOf(h)
 			o := HostOutcome{Outcome: "done", Runs: t.plan.To.String()}
 			if kind == ActionStop {
 				o.Runs = "nothing"
@@ -111,6 +111,7 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 	}
 	defer lock.Release()
 	ro := r.rollout(p, plan, lock, hooks{})
+	ro.byHand = nil // it is by hand that hosts are put back now
 	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Changed: true}
 	selected := r.selected()
 	err = eachHost(p.connected(), func(_ int, h fleet.Host) error {
@@ -120,11 +121,10 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 		if _, err := h.Run(ctx, remote.Command{Step: "mark as " + outcome, Script: markScript, Args: []string{r.c.Paths.State, mark}, Become: true}); err != nil {
 			return err
 		}
-		t := turn{rollout: ro, host: h, want: p.desired[h.Name], plan: plan.Host(h.Name)}
-		if err := do(ctx, t); err != nil {
+		if err := do(ctx, ro.turnOf(h)); err != nil {
 			return err
 		}
-		ro.outcome(h.Name, HostOutcome{Outcome: outcome, Runs: t.plan.From.String()})
+		ro.outcome(h.Name, HostOutcome{Outcome: outcome, Runs: plan.Host(h.Name).From.String()})
 		return nil
 	})
 	maps.Copy(res.Hosts, ro.outcomes)

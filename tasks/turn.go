@@ -1,11 +1,9 @@
 package tasks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
@@ -41,7 +39,6 @@ func (t turn) take(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookBeforeHost, t.host.Host, t.plan); err != nil {
 		return &HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: "the host was not touched", Next: "correct the hook and run apply again"}
 	}
-	before := t.countMigrations(ctx)
 	wasUp := t.isUp()
 	err := t.leave(ctx)
 	if err == nil {
@@ -57,7 +54,7 @@ func (t turn) take(ctx context.Context) error {
 	// From here on the host is brought back, even when the run is told to stop at once.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	return t.failed(ctx, err, before, wasUp)
+	return t.failed(ctx, err, wasUp)
 }
 
 // done records a turn whose gates are open, and lets the cluster settle when
@@ -75,23 +72,6 @@ func (t turn) done(ctx context.Context) error {
 		return nil
 	}
 	return t.settled(ctx, t.host)
-}
-
-// abandonTimeout is how long a run that is told to stop at once may still take to
-// put a host back that is healthy.
-const abandonTimeout = 3 * time.Second
-
-// abandoned is the end of a turn that was told to stop at once: what was sent to the
-// host ends there by itself, and nothing is waited for.
-func (t turn) abandoned(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
-	defer cancel()
-	detail := "stopped in the middle of its turn; what was begun on it ends by itself"
-	if err := t.putBackIfHealthy(ctx); err != nil {
-		detail += "; it may still be drained"
-	}
-	t.outcome(t.host.Name, HostOutcome{Outcome: "interrupted", Runs: "unknown", Detail: detail})
-	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: detail, Next: "ghadeploy apply INVENTORY"}
 }
 
 func (t turn) isUp() bool {
@@ -147,6 +127,9 @@ func (t turn) leave(ctx context.Context) error {
 // host back into the load balancer.
 func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 	t.setUp(t.host.Name, false)
+	if v == verbFlip {
+		t.setBegun(t.host.Name)
+	}
 	err := t.step(string(v), func() error {
 		return t.watched(ctx, func(ctx context.Context) error { return t.send(ctx, v, to) })
 	})
@@ -221,9 +204,14 @@ func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	return nil
 }
 
-// undrain puts the host back and waits until the balancer sends it requests.
+// undrain puts the host back and waits until the balancer sends it requests. A host
+// that an operator drained stays so: they work on it.
 func (t turn) undrain(ctx context.Context) error {
 	if t.balancer == nil {
+		return nil
+	}
+	if who := t.byHand[t.host.Name]; who != "" {
+		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "stays drained, by " + who + "; next: ghadeploy undrain INVENTORY " + t.host.Name})
 		return nil
 	}
 	return t.step(stepUndrain, func() error {
@@ -235,164 +223,4 @@ func (t turn) undrain(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// migrationCount is how many migrations the database has seen, when that could be read.
-type migrationCount struct {
-	rows  int
-	known bool
-}
-
-// countMigrations reads the count where it matters: for a change of version.
-func (t turn) countMigrations(ctx context.Context) migrationCount {
-	if t.migrations == nil || t.plan.From.Version == t.plan.To.Version {
-		return migrationCount{}
-	}
-	n, err := t.migrations(ctx)
-	return migrationCount{rows: n, known: err == nil}
-}
-
-// failed brings the host back and says how it was left.
-func (t turn) failed(ctx context.Context, cause error, before migrationCount, wasUp bool) error {
-	var gone *remote.UnreachableError
-	if errors.As(cause, &gone) && gone.Host == t.host.Name {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: "unknown", Detail: "unreachable; what was begun on it ends by itself"})
-		// The balancer's own check keeps it out for as long as it does not answer.
-		state := "the stop, flip and start that were under way end on it by themselves, and no further host was touched"
-		if err := t.putBack(ctx); err != nil {
-			state += "; it may still be drained"
-		}
-		return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: "bring it back, then: ghadeploy apply INVENTORY"}
-	}
-	if t.blameless(cause) {
-		return t.kept(ctx, cause)
-	}
-	lines := t.journalTail(ctx)
-	state, next := t.recover(ctx, cause, before, wasUp)
-	if lines != "" {
-		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "the last lines of " + t.cluster.Paths.Service, Detail: lines})
-	}
-	var g *GateError
-	if errors.As(cause, &g) {
-		g.Journal, g.State, g.Next = lines, state, next
-		return cause
-	}
-	var h *HostError
-	if errors.As(cause, &h) {
-		h.State = strings.TrimPrefix(h.State+"; "+state, "; ")
-		return cause
-	}
-	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: next}
-}
-
-// recover does what on_failure says and tells how the host was left.
-func (t turn) recover(ctx context.Context, cause error, before migrationCount, wasUp bool) (state, next string) {
-	back := t.plan.From.Generation
-	policy := t.rollout.plan.Policy.OnFailure
-	var never *HostError
-	if errors.As(cause, &never) && never.Step == stepDrain {
-		_ = t.putBack(ctx)
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.From), Detail: "not touched"})
-		return "it was put back into the load balancer", "ghadeploy apply"
-	}
-	if why := t.noWayBack(ctx, before); why != "" {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "not rolled back: " + why})
-		return fmt.Sprintf("it is left on %s: %s", t.describe(t.plan.To), why),
-			"correct the cause and run apply again; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump, "DUMP")
-	}
-	if policy != "rollback" || back == "" || back == t.plan.To.Generation || !wasUp && t.plan.From.Generation == "" {
-		_ = t.putBackIfHealthy(ctx)
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To)})
-		return "it is left on " + t.describe(t.plan.To), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then run apply again"
-	}
-	t.outcome(t.host.Name, HostOutcome{Outcome: "rolled back", Runs: t.describe(t.plan.From)})
-	_ = t.hooks.host(ctx, hookOnRollback, t.host.Host, t.plan)
-	t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: "roll back to " + t.describe(t.plan.From)})
-	if err := t.command(ctx, verbFlip, t.plan.From); err != nil {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.From), Detail: "rolled back, but not healthy: " + err.Error()})
-		_ = t.putBackIfHealthy(ctx)
-		return "it was rolled back to " + t.describe(t.plan.From) + ", which is not healthy either: " + err.Error(), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name
-	}
-	return "it was rolled back to " + t.describe(t.plan.From) + " and serves", "correct the cause and run apply again"
-}
-
-// noWayBack says why a host that changed its version must not be taken back: migrations
-// ran, or nobody can tell whether they did. Empty when it may.
-func (t turn) noWayBack(ctx context.Context, before migrationCount) string {
-	if t.plan.From.Version == t.plan.To.Version || t.plan.From.Version == "" || t.migrations == nil {
-		return ""
-	}
-	after := t.countMigrations(ctx)
-	switch {
-	case !before.known || !after.known:
-		return "the database does not say whether migrations ran, and " + t.plan.From.Version + " would not know the schema they made"
-	case after.rows != before.rows:
-		return fmt.Sprintf("%d migrations ran, and %s does not know the schema they made", after.rows-before.rows, t.plan.From.Version)
-	}
-	return ""
-}
-
-// blameless tells whether a turn failed for a reason that is not on its host:
-// a balancer that does not answer, another host that is gone, a lock that was taken
-// away. Going back would restart a healthy host for nothing.
-func (t turn) blameless(cause error) bool {
-	var gone *remote.UnreachableError
-	var g *GateError
-	var h *HostError
-	var l *LockedError
-	switch {
-	case errors.As(cause, &l), errors.Is(cause, errLockTaken), errors.As(cause, &gone):
-		return true
-	case errors.As(cause, &g):
-		return g.Gate == gateBalancer
-	}
-	return errors.As(cause, &h) && h.Step == stepUndrain
-}
-
-// kept leaves a host on what it was given, and in the balancer when it is healthy.
-func (t turn) kept(ctx context.Context, cause error) error {
-	o := HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "healthy, but its turn did not end: " + cause.Error()}
-	if v := t.probe(t.host).Read(ctx); v.HealthErr != nil || !v.Health.OK() {
-		o.Detail = "its turn did not end: " + cause.Error()
-	} else if err := t.putBack(ctx); err != nil {
-		o.Detail = "healthy, but drained: " + err.Error()
-	} else {
-		t.lock.Good(t.host.Name, t.want.Generation.ID)
-	}
-	t.outcome(t.host.Name, o)
-	return cause
-}
-
-// putBack undrains without waiting: the balancer's own health check decides then.
-func (t turn) putBack(ctx context.Context) error {
-	if t.balancer == nil {
-		return nil
-	}
-	return t.balancer.Undrain(ctx, t.host.Host)
-}
-
-func (t turn) putBackIfHealthy(ctx context.Context) error {
-	if v := t.probe(t.host).Read(ctx); v.HealthErr != nil || !v.Health.OK() {
-		return nil
-	}
-	return t.putBack(ctx)
-}
-
-// tailScript prints the last lines of the unit's journal, and of Grafana's log where
-// that is a file only.
-const tailScript = `
-journalctl -u "$1.service" -n 50 --no-pager -o short-iso
-[ -z "$2" ] || { echo "-- $2"; tail -n 50 "$2"; }
-`
-
-// journalTail is the last 50 lines of the unit, for whoever is paged.
-func (t turn) journalTail(ctx context.Context) string {
-	res, err := t.host.Run(ctx, remote.Command{
-		Step: "read the journal", Script: tailScript, Args: []string{t.cluster.Paths.Service, logFile(t.host.Host, t.cluster.Paths)},
-		Become: true, Timeout: 15 * time.Second,
-	})
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(string(newMasker(secretsOf(t.cluster)).text(res.Stdout)), "\n")
 }

@@ -30,6 +30,7 @@ The first Ctrl-C lets the host at hand be finished, the second stops at once.`,
 	o.addLockWait(cmd)
 	o.addSkipCheck(a, cmd)
 	o.addReport(cmd)
+	o.addPause(cmd)
 	o.addOutside(cmd)
 	cmd.Flags().StringVar(&o.plan, "plan", "", "do what this saved plan says, or nothing")
 	cmd.Flags().BoolVar(&o.allowDowngrade, "allow-downgrade", false, "let the version go down")

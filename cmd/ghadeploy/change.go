@@ -26,6 +26,7 @@ type changeFlags struct {
 	skipHooks bool
 
 	allowDowngrade, noBackup bool
+	pauseAfter               int
 }
 
 func (f *changeFlags) addLockWait(cmd *cobra.Command) {
@@ -35,6 +36,10 @@ func (f *changeFlags) addLockWait(cmd *cobra.Command) {
 func (f *changeFlags) addSkipCheck(a *app, cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.skipCheck, "skip-check", nil, "preflight checks not to run, by name; all: none")
 	a.complete(cmd, "skip-check", completeChecks)
+}
+
+func (f *changeFlags) addPause(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.pauseAfter, "pause-after", 0, "ask again after so many hosts, also with --yes; without a terminal the run ends there, with exit code 2")
 }
 
 func (f *changeFlags) addReport(cmd *cobra.Command) {
@@ -88,6 +93,12 @@ func (f changeFlags) adjust(s *session) error {
 	o.AllowDowngrade, o.NoBackup = f.allowDowngrade, f.noBackup
 	o.SkipHooks = f.skipHooks
 	o.Confirm, o.Pause = s.confirm, s.pause
+	if f.pauseAfter < 0 {
+		return usage("--pause-after takes a number of hosts, not %d", f.pauseAfter)
+	}
+	if f.pauseAfter > 0 {
+		s.cluster.Rollout.PauseAfter, s.pauses = f.pauseAfter, true
+	}
 	if len(f.hosts) > 0 {
 		hosts, err := hostsNamed(s.cluster, f.hosts)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 const (
 	exitDone        = 0 // done, or nothing to do
 	exitFailed      = 1
-	exitChanges     = 2 // changes are pending (plan --detailed-exitcode)
+	exitChanges     = 2 // changes are pending (plan --detailed-exitcode, a rollout that paused)
 	exitUsage       = 3 // invalid inventory or usage
 	exitUnreachable = 4
 	exitGate        = 5 // a gate failed, or the cluster is not healthy
@@ -51,6 +51,7 @@ func (a *app) exitCode(err error) int {
 		check       *tasks.CheckError
 		diagnostics inventory.Diagnostics
 		usage       *tasks.UsageError
+		paused      *tasks.PausedError
 	)
 	switch {
 	case err == nil:
@@ -67,6 +68,8 @@ func (a *app) exitCode(err error) int {
 		return exitGate
 	case errors.As(err, &check):
 		return exitCheck
+	case errors.As(err, &paused):
+		return exitChanges
 	case errors.As(err, &diagnostics), errors.As(err, &usage), errors.Is(err, ui.ErrNoTerminal):
 		return exitUsage
 	}

@@ -49,12 +49,18 @@ type labCluster struct {
 // labDeployed deploys the cluster of o on fresh hosts.
 func labDeployed(t *testing.T, o labtest.Options) *labCluster {
 	t.Helper()
-	lab := labtest.Need(t)
-	lab.Lock(t)
 	if len(o.Hosts) == 0 {
 		o.Hosts = []string{"h1", "h2", "h3"}
 	}
+	lab := labtest.Need(t, append([]string{"svc"}, o.Hosts...)...)
+	lab.Lock(t)
 	lab.Wipe(t, o.Hosts...)
+	t.Cleanup(func() {
+		// HAProxy sends requests to whatever serves: other tests have three hosts.
+		for _, h := range o.Hosts[min(3, len(o.Hosts)):] {
+			_, _ = lab.Run(context.Background(), h, "systemctl disable --now grafana-server")
+		}
+	})
 	c := &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: o.Hosts, home: t.TempDir()}
 	c.must(t, "apply", "--yes")
 	return c
@@ -343,7 +349,7 @@ func (c *labCluster) watchDown(t *testing.T) *downWatch {
 			w.look(ctx, c)
 			select {
 			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	}()

@@ -14,6 +14,7 @@ func (a *app) restartCommand() *cobra.Command {
 		return a.change(cmd.Context(), "restart", o.changeFlags, func(s *session) (*tasks.Result, error) { return s.runner.Restart(s.ctx) })
 	})
 	o.addReport(cmd)
+	o.addPause(cmd)
 	o.addOutside(cmd)
 	return cmd
 }

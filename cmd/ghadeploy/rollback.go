@@ -26,6 +26,7 @@ unless --with-database names the dump to put back.`
 	cmd.Flags().StringVar(&o.to, "to", "", "generation to go to; default: the previous one")
 	cmd.Flags().StringVar(&o.withDatabase, "with-database", "", "also put this dump back")
 	o.addReport(cmd)
+	o.addPause(cmd)
 	o.addOutside(cmd)
 	a.complete(cmd, "to", a.completeGenerations)
 	return cmd

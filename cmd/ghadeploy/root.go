@@ -17,9 +17,9 @@ The inventory is the first argument of every command; without one it is
 $GHADEPLOY_INVENTORY, or ./inventory.yaml.
 
 Exit codes: 0 done or nothing to do, 1 failed, 2 changes pending (plan
---detailed-exitcode), 3 invalid inventory or usage, 4 host unreachable, 5 a gate
-failed or the cluster is not healthy, 6 lock held, 7 a check failed, 130
-interrupted.`
+--detailed-exitcode, a rollout that paused), 3 invalid inventory or usage, 4 host
+unreachable, 5 a gate failed or the cluster is not healthy, 6 lock held, 7 a check
+failed, 130 interrupted.`
 
 // The groups that help shows commands in.
 const (

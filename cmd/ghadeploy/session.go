@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -51,7 +50,9 @@ type session struct {
 	runner   runner
 	progress ui.Progress
 	options  tasks.Options
-	cleanup  []func()
+	// pauses: --pause-after asks for a pause that --yes does not answer.
+	pauses  bool
+	cleanup []func()
 }
 
 // sessionOptions are what commands differ in.
@@ -165,10 +166,17 @@ func (s *session) showPlan(p *tasks.Plan) {
 	_ = text.Write(s.streams.Err, p)
 }
 
-// pause is asked after a canary and by pause_after.
+// pause is asked after a canary and by pause_after. --yes answers what the inventory
+// asks; what --pause-after asks it does not, and where nobody can be asked the run
+// ends there.
 func (s *session) pause(ctx context.Context, message string) (bool, error) {
-	if s.flags.yes {
+	if s.flags.yes && !s.pauses {
+		s.options.Sink.Emit(event.Event{Kind: event.Info, Message: message + " --yes: on it goes"})
 		return true, nil
 	}
-	return s.ask(ctx, strings.TrimSuffix(message, ".")+". Go on?")
+	yes, err := s.ask(ctx, message)
+	if errors.Is(err, ui.ErrNoTerminal) {
+		return false, nil
+	}
+	return yes, err
 }

@@ -48,6 +48,7 @@ On success the version is written into the inventory.`,
 	o.addLockWait(cmd)
 	o.addSkipCheck(a, cmd)
 	o.addReport(cmd)
+	o.addPause(cmd)
 	o.addOutside(cmd)
 	return cmd
 }

@@ -14,7 +14,7 @@ import (
 // Failure is one error in parts, for people and for JSON.
 type Failure struct {
 	// Kind is "usage", "inventory", "unreachable", "gate", "locked", "check",
-	// "interrupted" or "failed".
+	// "interrupted", "paused" or "failed".
 	Kind    string `json:"kind"`
 	Host    string `json:"host,omitempty"`
 	Step    string `json:"step,omitempty"`
@@ -100,6 +100,7 @@ func failure(err error) Failure {
 		host        *tasks.HostError
 		locked      *tasks.LockedError
 		check       *tasks.CheckError
+		paused      *tasks.PausedError
 	)
 	switch {
 	case errors.As(err, &diagnostics):
@@ -117,6 +118,8 @@ func failure(err error) Failure {
 		return checkFailure(check)
 	case errors.As(err, &usage):
 		return Failure{Kind: "usage", Message: err.Error()}
+	case errors.As(err, &paused):
+		return Failure{Kind: "paused", Message: paused.Standing(), Next: "look at them, then go on with: " + paused.Next}
 	}
 	return plainFailure(err)
 }

@@ -75,7 +75,7 @@ func runOutcome(s Style, text string) string {
 		return s.Good(text)
 	case "failed":
 		return s.Bad(text)
-	case "interrupted", "unfinished", "rolled back", "not reached":
+	case "interrupted", "paused", "unfinished", "rolled back", "not reached", "stopped":
 		return s.Warn(text)
 	}
 	return text

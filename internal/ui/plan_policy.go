@@ -27,8 +27,11 @@ func (t PlanText) policy(b *strings.Builder, p *tasks.Plan) {
 	if pol.Backup {
 		t.fact(b, "backup", "the database is dumped before the first turn")
 	}
-	if pol.Canary {
+	switch {
+	case pol.Canary && pol.Bake > 0:
 		t.fact(b, "canary", "the first batch is watched for "+span(pol.Bake)+" before the next begins")
+	case pol.Canary:
+		t.fact(b, "canary", "asks again after the first batch")
 	}
 	if pol.PauseAfter > 0 {
 		t.fact(b, "pause", "asks again after "+plural(pol.PauseAfter, "host"))

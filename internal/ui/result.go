@@ -2,6 +2,7 @@ package ui
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -40,7 +41,10 @@ func WriteResult(w io.Writer, s Style, columns int, r *tasks.Result, err error) 
 	if r.Seconds > 0 {
 		took = " in " + span(seconds(r.Seconds))
 	}
+	_, paused := errors.AsType[*tasks.PausedError](err)
 	switch {
+	case paused:
+		fmt.Fprintf(&b, "%s\n", s.Warn("paused"+took+runID(r)))
 	case err != nil:
 		fmt.Fprintf(&b, "%s\n", s.Bad("failed"+took+runID(r)))
 	case r.Changed:
@@ -89,7 +93,7 @@ func outcome(s Style, text string) string {
 		return s.Good(text)
 	case "failed":
 		return s.Bad(text)
-	case "rolled back", "not reached":
+	case "rolled back", "not reached", "stopped":
 		return s.Warn(text)
 	}
 	return text

@@ -51,6 +51,9 @@ var dumpScript string
 //go:embed finish.sh
 var finishScript string
 
+//go:embed verify.sh
+var verifyScript string
+
 //go:embed restore.sh
 var restoreScript string
 

@@ -56,7 +56,19 @@ func Restore(ctx context.Context, host fleet.Host, db inventory.Database, dump s
 		wipe = wipeMySQL
 	}
 	stdin.WriteString(base64.StdEncoding.EncodeToString([]byte(wipe)) + "\n")
-	_, err = host.Run(ctx, remote.Command{Script: restoreScript, Args: append(args, dump), Become: true, Stdin: stdin, Timeout: -1, Step: "restore the database from " + dump})
+	_, err = host.Run(ctx, remote.Command{Script: verifyScript + restoreScript, Args: append(args, dump), Become: true, Stdin: stdin, Timeout: -1, Step: "restore the database from " + dump})
+	return err
+}
+
+// VerifyDump tells whether host has a dump and what it takes to put it back: the
+// database's tools, the file, its checksum and its form.
+func VerifyDump(ctx context.Context, host fleet.Host, db inventory.Database, dump string) error {
+	if ok, err := hasTools(ctx, host, db.Type); err != nil {
+		return err
+	} else if !ok {
+		return &NoToolsError{Hosts: []string{host.Name}, Type: db.Type}
+	}
+	_, err := host.Run(ctx, remote.Command{Script: verifyScript + `verify "$1" "$2"`, Args: []string{db.Type, dump}, Become: true, Timeout: -1, Step: "verify " + dump})
 	return err
 }
 

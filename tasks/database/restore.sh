@@ -12,19 +12,13 @@ for file in login ca cert key wipe; do
   printf '%s' "$line" | base64 -d >"$tmp/$file"
   [ -s "$tmp/$file" ] || rm -f "$tmp/$file"
 done
-[ -r "$dump" ] || { echo "no such dump: $dump" >&2; exit 1; }
-if [ -r "$dump.sha256" ]; then
-  read -r want rest <"$dump.sha256"
-  got=$(sha256sum "$dump"); got=${got%% *}
-  [ "$want" = "$got" ] || { echo "$dump is not what was written (sha256 $got, recorded $want)" >&2; exit 1; }
-fi
+verify "$kind" "$dump"
 case $kind in
 postgres)
   PGPASSFILE=$tmp/login PGSSLMODE=$ssl PGCONNECT_TIMEOUT=10 PGAPPNAME=ghadeploy PGOPTIONS=--client-min-messages=warning
   export PGPASSFILE PGSSLMODE PGCONNECT_TIMEOUT PGAPPNAME PGOPTIONS
   [ ! -e "$tmp/ca" ] || { PGSSLROOTCERT=$tmp/ca; export PGSSLROOTCERT; }
   [ ! -e "$tmp/cert" ] || { PGSSLCERT=$tmp/cert PGSSLKEY=$tmp/key; export PGSSLCERT PGSSLKEY; }
-  pg_restore --list "$dump" >/dev/null
   # COMMIT comes only when all of the dump was read: whatever breaks before it
   # leaves the database as it was.
   { echo 'BEGIN;'; cat "$tmp/wipe"
@@ -36,7 +30,6 @@ postgres)
   client=mysql; command -v mysql >/dev/null 2>&1 || client=mariadb
   [ ! -e "$tmp/ca" ] || echo "ssl-ca=$tmp/ca" >>"$tmp/login"
   [ ! -e "$tmp/cert" ] || printf 'ssl-cert=%s\nssl-key=%s\n' "$tmp/cert" "$tmp/key" >>"$tmp/login"
-  tail -c 200 "$dump" | grep -q '^-- Dump completed' || { echo "$dump is incomplete: it does not end in 'Dump completed'" >&2; exit 1; }
   set -- --defaults-extra-file="$tmp/login" --default-character-set=utf8mb4 --batch --skip-column-names
   # Tables that a later version made are in no dump, and would stop its
   # migrations the next time: empty the database first.

@@ -31,7 +31,7 @@ func outcomeClass(outcome string) string {
 	switch outcome {
 	case "failed":
 		return "bad"
-	case "rolled back", "not reached":
+	case "rolled back", "not reached", "stopped":
 		return "warn"
 	case "done":
 		return "good"

@@ -1,0 +1,14 @@
+# Defines verify KIND DUMP: fails, saying why, when a dump is not there, is not what
+# was written, or does not have the form of one.
+verify() {
+  [ -r "$2" ] || { echo "no such dump: $2" >&2; return 1; }
+  if [ -r "$2.sha256" ]; then
+    read -r want rest <"$2.sha256"
+    got=$(sha256sum "$2"); got=${got%% *}
+    [ "$want" = "$got" ] || { echo "$2 is not what was written (sha256 $got, recorded $want)" >&2; return 1; }
+  fi
+  case $1 in
+  postgres) pg_restore --list "$2" >/dev/null ;;
+  *) tail -c 200 "$2" | grep -q '^-- Dump completed' || { echo "$2 is incomplete: it does not end in 'Dump completed'" >&2; return 1; } ;;
+  esac
+}

@@ -1,0 +1,112 @@
+package tasks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// stopOthers stops the hosts that change after the first: between these versions, old
+// and new must not serve side by side. A host that an earlier run took there already
+// serves on.
+func (r *rollout) stopOthers(ctx context.Context) error {
+	later := slices.Concat(r.plan.Policy.Batches[1:]...)
+	others := slices.DeleteFunc(r.running(), func(h fleet.Host) bool { return !slices.Contains(later, h.Name) })
+	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "stop", Message: r.plan.Policy.Reason})
+	return eachHost(others, func(_ int, h fleet.Host) error {
+		t := r.turnOf(h)
+		if err := t.leave(ctx); err != nil {
+			_ = t.putBack(ctx) // the error tells of the balancer already
+			return err
+		}
+		err := t.command(ctx, verbStop, Deployed{})
+		if !unreachable(err) { // what cannot be reached cannot be brought back either
+			r.park(h.Name, "for the first host's migration")
+		}
+		return err
+	})
+}
+
+// turnOf is a turn that is none of the plan's batches.
+func (r *rollout) turnOf(h fleet.Host) turn {
+	return turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
+}
+
+// park notes that this run has stopped a host, which a later turn starts.
+func (r *rollout) park(host, why string) {
+	r.outcome(host, HostOutcome{Outcome: "stopped", Runs: "nothing", Detail: "stopped " + why})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parked = append(r.parked, host)
+}
+
+// firstFailed ends a rollout whose first host failed while others are stopped for it.
+// They serve again on the old version when that one was never begun or was taken back,
+// which it is not when migrations ran. Else only the dump brings them back.
+func (r *rollout) firstFailed(ctx context.Context, first string, cause error) error {
+	r.mu.Lock()
+	runsNew, sent := r.flipped[first]
+	touched := r.begun[first]
+	r.mu.Unlock()
+	if !touched || sent && !runsNew {
+		return r.bringBack(ctx, cause)
+	}
+	return r.leaveStopped(cause, "the schema may be newer than what they know",
+		"correct the cause and run apply again, or ghadeploy rollback INVENTORY --with-database "+cmp.Or(r.dump, "DUMP"))
+}
+
+// leaveStopped says which hosts stay stopped, and why.
+func (r *rollout) leaveStopped(cause error, why, next string) error {
+	r.mu.Lock()
+	stopped := slices.Sorted(slices.Values(r.parked))
+	r.mu.Unlock()
+	if len(stopped) == 0 {
+		return cause
+	}
+	state := strings.Join(stopped, ", ") + " stay stopped: " + why
+	r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: state + "; next: " + next})
+	var g *GateError
+	var h *HostError
+	switch {
+	case errors.As(cause, &g):
+		g.State = strings.TrimPrefix(g.State+"; "+state, "; ")
+	case errors.As(cause, &h):
+		h.State = strings.TrimPrefix(h.State+"; "+state, "; ")
+	}
+	return cause
+}
+
+// bringBack starts what stopOthers stopped on the version that it had.
+func (r *rollout) bringBack(ctx context.Context, cause error) error {
+	if ctx.Err() != nil {
+		return r.leaveStopped(cause, "the run was told to stop at once", "ghadeploy start INVENTORY")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	var stopped []fleet.Host
+	r.mu.Lock()
+	for _, name := range r.parked {
+		stopped = append(stopped, r.hosts[name])
+	}
+	r.mu.Unlock()
+	if len(stopped) > 0 {
+		r.sink.Emit(event.Event{Kind: event.Info, Run: r.run, Message: fmt.Sprintf("start %s again, which were stopped for the first host", strings.Join(names(stopped), ", "))})
+	}
+	err := eachHost(stopped, func(_ int, h fleet.Host) error {
+		t := r.turnOf(h)
+		err := t.command(ctx, verbStart, t.plan.From)
+		o := HostOutcome{Outcome: "unchanged", Runs: t.describe(t.plan.From), Detail: "was stopped meanwhile, and serves again"}
+		if err != nil {
+			o.Outcome, o.Detail = "failed", "was stopped meanwhile, and started again: "+err.Error()
+		}
+		t.outcome(h.Name, o)
+		return err
+	})
+	return joined([]error{cause, err})
+}
