@@ -284,6 +284,7 @@ func (r *Runner) countMigrations(ctx context.Context, hosts []fleet.Host) (n int
 func (r *Runner) roll(ctx context.Context, ro *rollout, res *Result) error {
 	r.phase("rollout", ro.plan.Policy.Reason)
 	start := time.Now()
+	ro.noteShared(ctx, dependencies(r.c))
 	err := ro.finishOthers(ctx)
 	if err == nil && ro.plan.Policy.Kind != PolicyNone {
 		err = ro.roll(ctx)

@@ -14,6 +14,9 @@ type GateError struct {
 	Journal    string        // the unit's last lines
 	State      string        // in which state the host was left
 	Next       string        // the next command to type
+	// Shared is what all hosts rely on and answers none of them any more: the host is
+	// not at fault, and no other would do better. Empty: none.
+	Shared string
 }
 
 // Error names host, gate, what it saw, and what to do.

@@ -13,7 +13,6 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
-	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -29,8 +28,9 @@ const (
 )
 
 // maxRestarts is how often systemd may restart a host within its turn, while its
-// database answers, before that is called flapping: a node that loses the race for
-// the migration lock exits and is restarted; a wrong configuration never heals.
+// database and Redis answer, before that is called flapping: a node that loses the
+// race for the migration lock exits and is restarted; a wrong configuration never
+// heals.
 const maxRestarts = 3
 
 // idleStart is how long a service may be inactive before that is its end: after a
@@ -92,15 +92,18 @@ func serviceState(ctx context.Context, h fleet.Host, service string) (sighting, 
 type serviceWatch struct {
 	r    *rollout
 	host fleet.Host
-	// excused are the restarts up to which the database did not answer.
+	// excused are the restarts up to which something shared did not answer.
 	excused, seen        int
 	awaySince, idleSince time.Time
 	first                *sighting
+	// resumed: the start is an earlier run's, and how often the host was restarted
+	// since then tells of what happened meanwhile, not of what it does now.
+	resumed bool
 }
 
 // service opens when systemd has the service running. A service that failed for
 // good, or that keeps being restarted, will not get better by waiting, except while
-// its database is away.
+// what it relies on is away.
 func (w *serviceWatch) service() gate {
 	c := w.r.cluster
 	return gate{name: gateService, timeout: c.Rollout.StartTimeout, patience: c.Rollout.GateTimeout, look: w.look}
@@ -114,6 +117,9 @@ func (w *serviceWatch) look(ctx context.Context) (bool, string, error) {
 		}
 		return false, err.Error(), nil
 	}
+	if w.resumed {
+		w.resumed, w.excused, w.seen = false, s.Restarts, s.Restarts
+	}
 	saw := s.String()
 	dead := s.Active == "failed"
 	if s.Active != "inactive" {
@@ -125,9 +131,9 @@ func (w *serviceWatch) look(ctx context.Context) (bool, string, error) {
 	}
 	if s.Restarts > w.seen || dead {
 		w.seen = s.Restarts
-		if err := w.databaseAway(ctx); err != nil {
+		if err := w.away(ctx); err != nil {
 			w.excused, dead = s.Restarts, false
-			saw += "; the database does not answer: " + err.Error()
+			saw += "; " + err.Error()
 		}
 	}
 	if dead || s.Restarts-w.excused >= maxRestarts {
@@ -137,12 +143,11 @@ func (w *serviceWatch) look(ctx context.Context) (bool, string, error) {
 	return s.Active == "active" && s.Sub == "running", saw, nil
 }
 
-// databaseAway says why the database does not answer through the host; nil when it
-// does, when it refuses us for good, and when it has been away for too long.
-func (w *serviceWatch) databaseAway(ctx context.Context) error {
-	err := w.r.database(ctx, w.host)
-	login, ok := errors.AsType[*database.LoginError](err)
-	if !ok || !slices.Contains([]database.LoginKind{database.Unreachable, database.TooMany, database.OtherLogin}, login.Kind) {
+// away says why something that all hosts share does not answer through the host; nil
+// when all of it does, and when it has been away for too long.
+func (w *serviceWatch) away(ctx context.Context) error {
+	err := awayThrough(ctx, w.host, dependencies(w.r.cluster))
+	if err == nil {
 		w.awaySince = time.Time{}
 		return nil
 	}
@@ -153,17 +158,6 @@ func (w *serviceWatch) databaseAway(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// database logs in to the database through a host, as Grafana there does.
-func (r *rollout) database(ctx context.Context, h fleet.Host) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	db, err := database.Open(ctx, h.Conn, r.cluster.Database, nil)
-	if err != nil {
-		return err
-	}
-	return db.Close()
 }
 
 // stability is checked once, at the end of a turn: provisioning that fails in the

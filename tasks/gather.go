@@ -82,7 +82,7 @@ func (r *Runner) readBalancer(ctx context.Context, p *picture) error {
 	}
 	p.balancer = b
 	if p.changes, err = b.Plan(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w; no host was touched; next: bring the load balancer back, then run it again", err)
 	}
 	if len(p.changes) > 0 {
 		for _, c := range p.changes {
@@ -93,8 +93,10 @@ func (r *Runner) readBalancer(ctx context.Context, p *picture) error {
 		}
 		return nil // a backend that is not there yet has no state
 	}
-	p.states, err = b.State(ctx)
-	return err
+	if p.states, err = b.State(ctx); err != nil {
+		return fmt.Errorf("%w; no host was touched; next: bring the load balancer back, then run it again", err)
+	}
+	return nil
 }
 
 // readInputs finds the releases and reads the local files that generations are made of.

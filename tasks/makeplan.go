@@ -88,7 +88,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	case hp.Restart:
 		hp.Actions = append(hp.Actions, turnAction(in, f, g, hp.Reasons))
 	case f.Service.Generation == g.ID && !slices.Contains(f.Good, g.ID):
-		hp.Actions = append(hp.Actions, Action{Kind: ActionUndrain, Summary: "run the gates, put the host back into the load balancer", Reason: "an earlier run ended before its gates"})
+		hp.Actions = append(hp.Actions, Action{Kind: ActionUndrain, Summary: "run the gates, put the host back into the load balancer; restart it if it has not joined the cluster", Reason: "an earlier run ended before its gates"})
 	case in.balancer[h.Name] == "drain" && f.Drained == "":
 		hp.Actions = append(hp.Actions, Action{Kind: ActionUndrain, Summary: "put the host back into the load balancer", Reason: "an earlier run left it drained"})
 	}

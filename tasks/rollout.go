@@ -45,6 +45,9 @@ type rollout struct {
 	// others have yet to follow; nil: it is not looked at.
 	migrated func(ctx context.Context) error
 
+	// shared answered before the first turn; see noteShared.
+	shared []dependency
+
 	mu       sync.Mutex
 	up       map[string]bool // hosts whose Grafana is meant to run right now
 	deployed map[string]bool // hosts with a generation that this rollout did not stop
@@ -150,7 +153,7 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 		if first {
 			return true, r.firstFailed(ctx, p.Batches[0][0], err)
 		}
-		if p.OnFailure != "continue" || i == 0 && p.Migrates {
+		if p.OnFailure != "continue" || i == 0 && p.Migrates || isOutage(err) {
 			return true, err
 		}
 	}

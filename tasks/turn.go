@@ -20,6 +20,8 @@ type turn struct {
 	want *HostState
 	plan *HostPlan
 	last bool // no turn comes after this one
+	// resumed: an earlier run began it.
+	resumed bool
 }
 
 // The steps of a turn at the load balancer.
@@ -186,7 +188,7 @@ func (t turn) join(ctx context.Context, version string) error {
 // pass waits for all gates of the host in their order.
 func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	var first sighting
-	w := &serviceWatch{r: t.rollout, host: t.host, first: &first}
+	w := &serviceWatch{r: t.rollout, host: t.host, first: &first, resumed: t.resumed}
 	gates := []gate{w.service(), t.rollout.health(t.host, want, w)}
 	for _, name := range t.rollout.plan.Policy.Gates {
 		switch name {
@@ -204,6 +206,15 @@ func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	return nil
 }
 
+// backIn is the command that puts the host back into the load balancer: the run that
+// finishes the rollout does, too.
+func (t turn) backIn() string {
+	if len(t.rollout.plan.Policy.Batches) == 0 {
+		return "ghadeploy undrain INVENTORY --limit " + t.host.Name
+	}
+	return t.goOn()
+}
+
 // undrain puts the host back and waits until the balancer sends it requests. A host
 // that an operator drained stays so: they work on it.
 func (t turn) undrain(ctx context.Context) error {
@@ -216,7 +227,7 @@ func (t turn) undrain(ctx context.Context) error {
 	}
 	return t.step(stepUndrain, func() error {
 		if err := t.balancer.Undrain(ctx, t.host.Host); err != nil {
-			return &HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "ghadeploy undrain INVENTORY --limit " + t.host.Name}
+			return &HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
 		}
 		if err := t.balancer.WaitUp(ctx, t.host.Host, t.cluster.Rollout.GateTimeout); err != nil {
 			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then run apply again"}

@@ -59,6 +59,11 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 	if t.blameless(cause) {
 		return t.kept(ctx, cause)
 	}
+	if g, ok := errors.AsType[*GateError](cause); ok {
+		if o := t.rollout.outage(ctx, t.host); o != nil {
+			return t.waits(ctx, g, o)
+		}
+	}
 	lines := t.journalTail(ctx)
 	state, next := t.recover(ctx, cause, wasUp)
 	if lines != "" {
@@ -75,6 +80,25 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 		return cause
 	}
 	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: next}
+}
+
+// waits leaves a host on what it was given when something that all hosts share is away:
+// going back would restart it for nothing, into the same outage. It is put back into
+// the balancer, whose own check knows whether it serves; and no further host is touched.
+func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
+	g.Shared = o.name
+	g.State = fmt.Sprintf("%s answers no host any more (%v), which is no fault of %s: it is left on %s", o.name, o.cause, t.host.Name, t.describe(t.plan.To))
+	if t.balancer != nil && t.byHand[t.host.Name] == "" {
+		if err := t.putBack(ctx); err != nil {
+			g.State += "; it may still be drained: " + err.Error()
+		} else {
+			g.State += " and back in the load balancer"
+		}
+	}
+	g.State += "; no further host was touched"
+	g.Next = "bring " + o.name + " back, then: " + t.goOn()
+	t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "waits for " + o.name})
+	return g
 }
 
 // recover does what on_failure says and tells how the host was left.

@@ -2,8 +2,11 @@ package tasks
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -15,7 +18,7 @@ func (r *rollout) finishOthers(ctx context.Context) error {
 			if a.Kind != ActionUndrain {
 				continue
 			}
-			t := turn{rollout: r, host: r.hosts[hp.Host], want: r.desired[hp.Host], plan: r.plan.Host(hp.Host)}
+			t := turn{rollout: r, host: r.hosts[hp.Host], want: r.desired[hp.Host], plan: r.plan.Host(hp.Host), resumed: true}
 			if err := t.finish(ctx); err != nil {
 				return err
 			}
@@ -26,12 +29,42 @@ func (r *rollout) finishOthers(ctx context.Context) error {
 
 // finish is the end of a turn whose beginning an earlier run made.
 func (t turn) finish(ctx context.Context) error {
-	if err := t.join(ctx, t.plan.To.Version); err != nil {
-		return err
+	err := t.join(ctx, t.plan.To.Version)
+	if alone(err) {
+		err = t.anew(ctx, err)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return t.abandoned(ctx, err)
+	case err != nil:
+		return t.failed(ctx, err, true)
 	}
 	t.lock.Good(t.host.Name, t.plan.To.Generation)
 	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.plan.To.String(), Detail: "finished what an earlier run began"})
 	return nil
+}
+
+// alone tells whether a gate found a host healthy, but not one of its cluster. That may
+// be for good: Grafana that started while the Redis of Live was away never asks again
+// (10.3.1: pkg/services/live/live.go, setupRedisLiveEngine).
+func alone(err error) bool {
+	g, ok := errors.AsType[*GateError](err)
+	return ok && (g.Gate == gateLive || g.Gate == gateMembers)
+}
+
+// anew restarts a host that did not join its cluster, if the others can do without it.
+func (t turn) anew(ctx context.Context, cause error) error {
+	if t.rollout.outage(ctx, t.host) != nil {
+		return cause
+	}
+	if err := t.othersHealthy(ctx, []string{t.host.Name}); err != nil {
+		return err
+	}
+	t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: cause.Error() + "; start it anew"})
+	if err := t.leave(ctx); err != nil {
+		return err
+	}
+	return t.command(ctx, verbRestart, t.plan.To)
 }
 
 // ghostTime is how long the old process of a restarted host may still count as a
@@ -56,10 +89,26 @@ func (r *rollout) whole(ctx context.Context) error {
 		g.name = "cluster " + name
 		g.timeout += ghostTime
 		if err := g.wait(ctx, "", r.sink); err != nil {
-			return err
+			return r.unjoined(ctx, err)
 		}
 	}
 	return nil
+}
+
+// unjoined says what to do about a cluster whose hosts all had their turns, and do not
+// see each other.
+func (r *rollout) unjoined(ctx context.Context, err error) error {
+	g, ok := errors.AsType[*GateError](err)
+	if !ok {
+		return err
+	}
+	g.Host, g.State, g.Next = r.cluster.Name, "every host runs what it should, and serves", "ghadeploy verify INVENTORY"
+	if o := r.outage(ctx, r.running()[0]); o != nil {
+		g.Shared = o.name
+		g.State += fmt.Sprintf("; %s answers no host any more (%v)", o.name, o.cause)
+		g.Next = "bring " + o.name + " back, then: " + g.Next
+	}
+	return err
 }
 
 // names of hosts, for messages.

@@ -29,6 +29,8 @@ type fault struct {
 	outcome string
 	// down is how many hosts may be down at once.
 	down int
+	// resumed is something that the next apply does and says.
+	resumed string
 }
 
 func (c *labCluster) source(t *testing.T, path string) {
@@ -106,7 +108,8 @@ func faults() []fault {
 			name: "port taken", slow: true, code: 5, outcome: "failed", down: 1,
 			change: func(t *testing.T, c *labCluster) { c.theme(t, "/port"); c.everywhere(t, takePort) },
 			heal:   func(t *testing.T, c *labCluster, _ string) { c.everywhere(t, givePortBack) },
-			says:   []string{"gate service", "address already in use", "which is not healthy either"},
+			says: []string{"gate service", "address already in use", "which is not healthy either", "stays out of the load balancer",
+				"correct the cause, then: ghadeploy apply"},
 		},
 		{
 			name: "disk full while staging", code: 1, outcome: "unchanged", down: 0,
@@ -152,7 +155,24 @@ func faults() []fault {
 			},
 			strike: onService("stop", "redis-server"),
 			heal:   onService("start", "redis-server"),
-			says:   []string{"gate live", "which is not healthy either"},
+			says:   []string{"gate live", "answers no host any more", "no fault of", "it is left on", "back in the load balancer", "bring Redis at"},
+			// Grafana that started without it never asks it again.
+			resumed: "start it anew",
+		},
+		{
+			name: "database stays down", slow: true, code: 5, outcome: "failed", down: 3, at: sent,
+			strike: onService("stop", "postgresql@15-main"),
+			heal:   onService("start", "postgresql@15-main"),
+			says:   []string{"answers no host any more", "no fault of", "it is left on", "back in the load balancer", "bring the database at"},
+		},
+		{
+			name: "balancer gone before the run", code: 1,
+			change: func(t *testing.T, c *labCluster) {
+				c.theme(t, "/unreached")
+				onService("stop", "haproxy")(t, c, "")
+			},
+			heal: onService("start", "haproxy"),
+			says: []string{"read the state", "no host was touched", "bring the load balancer back, then run it again"},
 		},
 		{
 			name: "balancer gone before the drain", code: 1, outcome: "failed",
@@ -170,13 +190,13 @@ func faults() []fault {
 				c.inv.Edit(t, func(doc map[string]any) { delete(doc, "hooks") })
 				c.Sh(t, "svc", "systemctl start haproxy")
 			},
-			says: []string{"drain", "Grafana on it was not touched"},
+			says: []string{"drain", "Grafana on it was not touched", "it may be drained until the next run", "bring the load balancer back"},
 		},
 		{
 			name: "balancer gone before the undrain", slow: true, code: 1, outcome: "failed", down: 1, at: sent,
 			strike: onService("stop", "haproxy"),
 			heal:   onService("start", "haproxy"),
-			says:   []string{"undrain", "Grafana on it is healthy, but drained"},
+			says:   []string{"undrain", "Grafana on it is healthy, but drained", "bring the load balancer back, then: ghadeploy apply"},
 		},
 	}
 }
@@ -246,6 +266,9 @@ func (c *labCluster) faulty(t *testing.T, f fault, good string) {
 	c.source(t, good)
 	c.waitServing(t, time.Minute)
 	c.waitUnlocked(t, 30*time.Second)
-	c.must(t, "apply", "--yes")
+	next := c.must(t, "apply", "--yes").story()
+	if !strings.Contains(next, f.resumed) {
+		t.Errorf("the next apply does not say %q:\n%s", f.resumed, next)
+	}
 	c.wantConverged(t)
 }
