@@ -108,7 +108,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) log(name string) *slog.Logger { return logfmt.Named(s.logs, name) }
 
-// openLog writes to out and, when [log] mode says file, to paths.logs.
+// openLog writes where [log] mode says: to out for console, to paths.logs for file.
 func (s *Server) openLog(out io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.settings.Log.Level)); err != nil {
@@ -123,7 +123,11 @@ func (s *Server) openLog(out io.Writer) error {
 			return fmt.Errorf("opening log: %w", err)
 		}
 		s.logFile = f
-		out = io.MultiWriter(out, f)
+		if strings.Contains(s.settings.Log.Mode, "console") {
+			out = io.MultiWriter(out, f)
+		} else {
+			out = f
+		}
 	}
 	s.logs = logfmt.New(out, level)
 	return nil
