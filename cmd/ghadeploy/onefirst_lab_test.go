@@ -15,6 +15,16 @@ import (
 // major makes every upgrade one that all but one host are stopped for.
 var major = []string{"upgrade", "--to", labtest.V1160, "--yes", "--no-backup"}
 
+// refuseMajor makes the new version fail before it looks at the database.
+const refuseMajor = `mkdir -p /run/systemd/system/grafana-server.service.d
+cat >/run/systemd/system/grafana-server.service.d/refuse.conf <<'EOF'
+[Service]
+ExecStartPre=/bin/sh -c 'readlink -f /opt/grafana/current/release | grep -qv 11.6.0'
+EOF
+systemctl daemon-reload`
+
+const allowMajor = `rm -rf /run/systemd/system/grafana-server.service.d; systemctl daemon-reload`
+
 // wantBack wants all hosts to serve the old version again, with nothing left to do.
 func (c *labCluster) wantBack(t *testing.T, r *toolRun) {
 	t.Helper()
@@ -34,12 +44,14 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 	to := func(flags ...string) string {
 		return labReleases(t, map[string]string{labtest.V1031: old, labtest.V1160: lab.Release(t, labtest.V1160, flags...)})
 	}
-	c := labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Source: to(labtest.FailMigration), Edit: func(doc map[string]any) {
+	c := labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Source: to(), Edit: func(doc map[string]any) {
 		with(map[string]any{"gate_timeout": "15s", "canary": true})(doc)
 		doc["database"].(map[string]any)["backup"] = map[string]any{"on": "h1"}
 	}})
 
-	t.Run("a migration that fails", func(t *testing.T) {
+	t.Run("a start that fails before the migration", func(t *testing.T) {
+		c.everywhere(t, refuseMajor)
+		defer c.everywhere(t, allowMajor)
 		r := c.begin(t, major...)
 		if code := r.wait(); code != exitGate {
 			t.Fatalf("exit %d, want %d\n%s", code, exitGate, r.story())
@@ -53,6 +65,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 		c.wantBack(t, r)
 	})
 	t.Run("a hook that fails before the first", func(t *testing.T) {
+		slowLab(t)
 		c.inv.Edit(t, func(doc map[string]any) { doc["hooks"] = map[string]any{"before_host": "false"} })
 		defer c.inv.Edit(t, func(doc map[string]any) { delete(doc, "hooks") })
 		r := c.begin(t, major...)
@@ -76,6 +89,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 		c.refused(t, exitUsage, append(slices.Clone(major), "--limit", "h1"), "would stay on 10.3.1 by --limit", "leave --limit out")
 	})
 	t.Run("a start that fails after the migration", func(t *testing.T) {
+		slowLab(t)
 		c.dumpTools(t, "h1")
 		c.source(t, to(labtest.FailStart))
 		r := c.begin(t, "upgrade", "--to", labtest.V1160, "--yes")
