@@ -191,6 +191,9 @@ type Alerting struct {
 	// Durations as Grafana writes them ("15s"); empty: Grafana's default.
 	PeerTimeout, GossipInterval, PushPullInterval, ReconnectTimeout string
 	SingleNodeEvaluation                                            bool
+	// GroupInterval is the longest of the notification policies; a roll lasts so long
+	// that an alert which resolves is told. 0: not waited for.
+	GroupInterval time.Duration
 }
 
 // Live is Grafana Live over several hosts.

@@ -151,8 +151,8 @@ func (d *decoder) alerting(n *node, c *Cluster) Alerting {
 		HA: d.text(n.get("ha"), ""), Port: d.integer(n.get("port"), 9094), Redis: d.redis(n.get("redis"), c.Name),
 		Legacy: d.boolean(n.get("legacy")), Label: d.text(n.get("label"), c.Name),
 		PeerTimeout: d.text(n.get("peer_timeout"), ""), GossipInterval: d.text(n.get("gossip_interval"), ""),
-		PushPullInterval: d.text(n.get("push_pull_interval"), ""), ReconnectTimeout: d.text(n.get("reconnect_timeout"), ""),
-		SingleNodeEvaluation: d.boolean(n.get("single_node_evaluation")),
+		PushPullInterval: d.text(n.get("push_pull_interval"), "10s"), ReconnectTimeout: d.text(n.get("reconnect_timeout"), ""),
+		SingleNodeEvaluation: d.boolean(n.get("single_node_evaluation")), GroupInterval: d.duration(n.get("group_interval"), 0),
 	}
 	if a.HA == "" {
 		a.HA = "gossip"

@@ -225,13 +225,17 @@ func settleText(c *inventory.Cluster) string {
 	if len(c.Hosts) < 2 {
 		return "none: there is one host"
 	}
-	if !c.Rollout.SettleAuto {
-		return c.Rollout.Settle.String()
+	text := "until the host logs that gossip has settled, at most " + settleMax.String()
+	switch {
+	case !c.Rollout.SettleAuto:
+		text = c.Rollout.Settle.String()
+	case !clustered(c):
+		text = "none: alerting is not clustered"
 	}
-	if !clustered(c) {
-		return "none: alerting is not clustered"
+	if d := resolutionsTake(c); d > 0 {
+		text += "; the last host at the earliest " + d.String() + " after the first, for alerts that resolve"
 	}
-	return "until the host logs that gossip has settled, at most " + settleMax.String()
+	return text
 }
 
 // settleMax is when Grafana itself goes on without a settled gossip; it calls it so

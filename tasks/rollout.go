@@ -53,9 +53,11 @@ type rollout struct {
 	deployed map[string]bool // hosts with a generation that this rollout did not stop
 	flipped  map[string]bool // hosts given to (true) or taken back from what the plan wants
 	begun    map[string]bool // hosts whose flip was sent
-	parked   []string        // hosts that are stopped while the first migrates
-	probes   map[string]*Probe
-	outcomes map[string]HostOutcome
+	// firstDone is when the turns of the first batch had ended.
+	firstDone time.Time
+	parked    []string // hosts that are stopped while the first migrates
+	probes    map[string]*Probe
+	outcomes  map[string]HostOutcome
 }
 
 // probe is the host's, made once, so that its HTTP connections are reused.
@@ -141,15 +143,22 @@ func (r *rollout) roll(ctx context.Context) error {
 func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 	p := r.plan.Policy
 	first := i == 0 && p.Kind == PolicyOneFirst
+	last := i == len(p.Batches)-1
+	if err := r.resolutionsTold(ctx, i); err != nil {
+		return true, err
+	}
 	if err := r.mayBegin(ctx, i); err != nil {
 		if first {
 			err = r.bringBack(ctx, err)
 		}
 		return true, err
 	}
-	last := i == len(p.Batches)-1
 	done := len(slices.Concat(p.Batches[:i]...))
-	if err = r.batch(ctx, p.Batches[i], done, last); err != nil {
+	err = r.batch(ctx, p.Batches[i], done, last)
+	if i == 0 {
+		r.firstDone = time.Now()
+	}
+	if err != nil {
 		if first {
 			return true, r.firstFailed(ctx, p.Batches[0][0], err)
 		}
