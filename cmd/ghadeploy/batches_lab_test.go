@@ -79,7 +79,7 @@ func TestLabBatchesTakeDownNoMoreThanTheCap(t *testing.T) {
 		sizes []int
 		cap   int
 	}{
-		{"a list", false, map[string]any{"batch": []any{1, "40%", "100%"}, "max_unavailable": 2}, []int{1, 2, 2}, 2},
+		{"a list", false, map[string]any{"batch": []any{1, "60%", "100%"}, "max_unavailable": 2}, []int{1, 2, 2}, 2},
 		{"racks", false, map[string]any{"batch_label": "rack", "max_unavailable": "60%"}, nil, 2},
 		{"a number", true, map[string]any{"batch": 2, "max_unavailable": 2}, []int{2, 2, 1}, 2},
 		{"a percentage", true, map[string]any{"batch": "100%", "max_unavailable": "60%"}, []int{3, 2}, 3},
