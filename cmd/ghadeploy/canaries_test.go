@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -102,8 +103,11 @@ func (c *trial) watchProcesses(t *testing.T, s *canaries) func() (found []string
 		c.tell(t, s, h)
 		c.Sh(t, h, "touch /run/canaries.watch")
 		wg.Go(func() {
-			// It ends with the file, at the latest when the host does.
-			out, err := c.Run(t.Context(), h, `n=0
+			// It ends with the file, at the latest when the host does. Real releases
+			// take minutes for what is watched.
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+			defer cancel()
+			out, err := c.Run(ctx, h, `n=0
 				while [ -e /run/canaries.watch ]; do
 					n=$((n+1))
 					for f in $(grep -laFf /root/canaries.known /proc/[0-9]*/cmdline 2>/dev/null) $(grep -laFf /root/canaries.environ /proc/[0-9]*/environ 2>/dev/null); do
