@@ -157,7 +157,7 @@ func shellWords(text string) (words []string) {
 			word.WriteRune(r)
 		case r == '"' || r == '\'':
 			inWord, quote = true, r
-		case r == ' ' || r == '\t' || r == '\n' || r == '\r':
+		case strings.ContainsRune(" \t\n\r", r):
 			if inWord {
 				words = append(words, word.String())
 				word.Reset()

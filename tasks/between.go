@@ -76,8 +76,13 @@ func (r *rollout) between(ctx context.Context, i, done int) error {
 			return err
 		}
 	}
-	before := done
-	done += len(p.Batches[i])
+	return r.pauseAfter(ctx, i, done)
+}
+
+// pauseAfter asks whether to go on where the plan pauses after batch i.
+func (r *rollout) pauseAfter(ctx context.Context, i, before int) error {
+	p := r.plan.Policy
+	done := before + len(p.Batches[i])
 	// A batch may reach beyond the number that was asked for.
 	now := i == 0 && p.Canary && p.Bake == 0 || before < p.PauseAfter && done >= p.PauseAfter
 	if !now || r.pause == nil {

@@ -40,22 +40,11 @@ func (p *Plan) setPolicy(in planInput) error {
 	if err != nil {
 		return &UsageError{err.Error()}
 	}
-	switch {
-	case !deployed:
-		p.Policy.Kind, p.Policy.Migrates = PolicyFirst, true
-		p.Policy.Reason = "nothing runs yet: one host alone until the database is migrated, then the others one by one"
+	if !deployed {
 		limit = 1
-		p.leaveToTheEnd(gateLive)
-	case highest.Compare(to) > 0 && from.Compare(highest) != 0 && !in.allowDowngrade:
-		return &UsageError{fmt.Sprintf("an upgrade to %s was begun and broken off, and its migrations may have run: finish it with ghadeploy upgrade INVENTORY --to %s, or go back with ghadeploy rollback INVENTORY (with --with-database DUMP where they did)", highest, highest)}
-	case highest.Compare(to) > 0:
-		if err := p.changeVersion(in, highest, to); err != nil {
-			return err
-		}
-	case from.Compare(to) != 0:
-		if err := p.changeVersion(in, from, to); err != nil {
-			return err
-		}
+		p.deployFirst()
+	} else if err := p.cross(in, from, highest, to); err != nil {
+		return err
 	}
 	if p.Policy.Kind == PolicyOneFirst {
 		if err := p.alone(in); err != nil {
@@ -63,6 +52,27 @@ func (p *Plan) setPolicy(in planInput) error {
 		}
 	}
 	return p.setBatches(in, order, limit)
+}
+
+// deployFirst is the policy where no host has anything yet.
+func (p *Plan) deployFirst() {
+	p.Policy.Kind, p.Policy.Migrates = PolicyFirst, true
+	p.Policy.Reason = "nothing runs yet: one host alone until the database is migrated, then the others one by one"
+	p.leaveToTheEnd(gateLive)
+}
+
+// cross decides on the versions between what runs, from the lowest to the highest, and
+// what is to run.
+func (p *Plan) cross(in planInput, from, highest, to grafana.Version) error {
+	switch {
+	case highest.Compare(to) > 0 && from.Compare(highest) != 0 && !in.allowDowngrade:
+		return &UsageError{fmt.Sprintf("an upgrade to %s was begun and broken off, and its migrations may have run: finish it with ghadeploy upgrade INVENTORY --to %s, or go back with ghadeploy rollback INVENTORY (with --with-database DUMP where they did)", highest, highest)}
+	case highest.Compare(to) > 0:
+		return p.changeVersion(in, highest, to)
+	case from.Compare(to) != 0:
+		return p.changeVersion(in, from, to)
+	}
+	return nil
 }
 
 // mixedVersions says which hosts have which version: somebody left it so.
