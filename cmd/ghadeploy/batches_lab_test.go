@@ -87,7 +87,7 @@ func TestLabBatchesTakeDownNoMoreThanTheCap(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.slow {
-				slowLab(t)
+				labtest.Slow(t)
 			}
 			c.inv.Edit(t, with(tt.keys))
 			c.theme(t, "/"+strings.ReplaceAll(tt.name, " ", "-"))
@@ -161,7 +161,7 @@ func TestLabARolloutPausesAndGoesOn(t *testing.T) {
 		}
 	})
 	t.Run("a canary that dies", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		c.inv.Edit(t, with(map[string]any{"canary": true, "bake": "60s", "batch": 4, "max_unavailable": 4, "gate_timeout": "5s"}))
 		c.theme(t, "/dead-canary")
 		r := c.begin(t, "apply", "--yes")

@@ -215,7 +215,7 @@ func TestAFaultInATurnEndsThereAndTheNextApplyConverges(t *testing.T) {
 	for i, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			if f.slow {
-				slowLab(t)
+				labtest.Slow(t)
 			}
 			c.gateTimeout(t, "15s")
 			c.source(t, good)

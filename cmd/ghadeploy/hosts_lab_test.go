@@ -149,7 +149,7 @@ func TestLabAClusterGrowsAndShrinks(t *testing.T) {
 	c.waitBalancer(t, map[string]string{"h1": "UP", "h2": "UP", "h3": "UP", "h4": "UP"})
 
 	t.Run("removed", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		c.hosts = c.hosts[:3]
 		watch = c.watchDown(t)
 		c.must(t, "remove", "h4", "--yes")
@@ -162,7 +162,7 @@ func TestLabAClusterGrowsAndShrinks(t *testing.T) {
 		c.wantConverged(t)
 	})
 	t.Run("dead", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		add()
 		c.must(t, "apply", "--yes")
 		lab.Do(t, "kill", "h4")

@@ -116,7 +116,7 @@ func TestARunThatIsKilledAtAnyStepIsFinishedByTheNext(t *testing.T) {
 		Edit:   rollout(killedRollout),
 	})
 	own := c.ownStart(t)
-	all := os.Getenv(labAllEnv) != ""
+	all := os.Getenv(labtest.AllEnv) != ""
 	n := 0
 	for _, cmd := range killCommands() {
 		once := sync.OnceFunc(func() {})

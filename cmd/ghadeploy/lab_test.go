@@ -26,17 +26,6 @@ import (
 // labTimeout is how long a host may take to be what it should be again.
 const labTimeout = 40 * time.Second
 
-// labAllEnv runs every case in the lab instead of those that fit into a run of all tests.
-const labAllEnv = "GHADEPLOY_LAB_ALL"
-
-// slowLab skips a case that takes about a minute, unless all are asked for.
-func slowLab(t *testing.T) {
-	t.Helper()
-	if os.Getenv(labAllEnv) == "" {
-		t.Skipf("takes about a minute: set %s", labAllEnv)
-	}
-}
-
 // labCluster is a cluster that ghadeploy has deployed in the lab.
 type labCluster struct {
 	*labtest.Lab

@@ -195,7 +195,7 @@ func (c *labCluster) rolls(t *testing.T, slowPage string, args ...string) *toolR
 func TestARollLosesNoRequest(t *testing.T) {
 	lab := labtest.Need(t)
 	settle := "0s"
-	if os.Getenv(labAllEnv) != "" {
+	if os.Getenv(labtest.AllEnv) != "" {
 		settle = "auto"
 	}
 	c := labDeployed(t, labtest.Options{
@@ -209,14 +209,14 @@ func TestARollLosesNoRequest(t *testing.T) {
 		},
 	})
 	slow := c.slowPage(t)
-	t.Run("restart", func(t *testing.T) { slowLab(t); c.rolls(t, slow, "restart", "--yes") })
+	t.Run("restart", func(t *testing.T) { labtest.Slow(t); c.rolls(t, slow, "restart", "--yes") })
 	t.Run("change", func(t *testing.T) { c.theme(t, "/load"); c.rolls(t, slow, "apply", "--yes") })
 	t.Run("WebSockets", func(t *testing.T) {
 		c.inv.Edit(t, rollout(map[string]any{"settle": "0s", "drain": "1s"}))
 		c.socketsRoll(t)
 	})
 	t.Run("upgrade", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		c.inv.Edit(t, rollout(map[string]any{"settle": settle, "drain": "12s"}))
 		c.rolls(t, slow, "upgrade", "--to", labtest.V1040, "--no-backup", "--yes")
 	})

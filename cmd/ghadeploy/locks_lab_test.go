@@ -35,7 +35,7 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 	})
 
 	t.Run("while a turn goes on", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		holder := c.begin(t, "restart", "--yes")
 		holder.until("a turn", step(event.StepStarted, "flip"))
 		late := c.begin(t, "restart", "--yes")
@@ -61,7 +61,7 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 	})
 
 	t.Run("cut holder", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		r := c.begin(t, "restart", "--yes")
 		host := r.until("the settle", inTurn).Host
 		c.Do(t, "cut", host)
@@ -99,7 +99,7 @@ func TestTwoRunsExcludeEachOther(t *testing.T) {
 	})
 
 	t.Run("taken by force", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		r := c.begin(t, "restart", "--yes")
 		r.until("the settle", inTurn)
 		c.must(t, "unlock", "--force", "--yes")

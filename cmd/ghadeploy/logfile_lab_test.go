@@ -11,7 +11,7 @@ import (
 // Where Grafana logs to a file only, a turn still sees in it when alerting has settled,
 // also behind what the process before wrote, and logs says where to look.
 func TestALogFileInsteadOfTheJournal(t *testing.T) {
-	slowLab(t)
+	labtest.Slow(t)
 	c := labDeployed(t, labtest.Options{NoLive: true, Edit: func(doc map[string]any) {
 		doc["grafana"].(map[string]any)["config"].(map[string]any)["log"] = map[string]any{"mode": "file"}
 		doc["rollout"] = map[string]any{"drain": "1s"}

@@ -65,7 +65,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 		c.wantBack(t, r)
 	})
 	t.Run("a hook that fails before the first", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		c.inv.Edit(t, func(doc map[string]any) { doc["hooks"] = map[string]any{"before_host": "false"} })
 		defer c.inv.Edit(t, func(doc map[string]any) { delete(doc, "hooks") })
 		r := c.begin(t, major...)
@@ -89,7 +89,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 		c.refused(t, exitUsage, append(slices.Clone(major), "--limit", "h1"), "would stay on 10.3.1 by --limit", "leave --limit out")
 	})
 	t.Run("a start that fails after the migration", func(t *testing.T) {
-		slowLab(t)
+		labtest.Slow(t)
 		c.dumpTools(t, "h1")
 		c.source(t, to(labtest.FailStart))
 		r := c.begin(t, "upgrade", "--to", labtest.V1160, "--yes")
