@@ -35,6 +35,9 @@ func (e *GateError) Error() string {
 	return s
 }
 
+// also adds to what an error says of a host's state.
+func also(state, more string) string { return strings.TrimPrefix(state+"; "+more, "; ") }
+
 // LockedError is a lock that somebody else holds. Exit code 6.
 type LockedError struct {
 	Host   string

@@ -33,11 +33,6 @@ func (r *rollout) stopOthers(ctx context.Context) error {
 	})
 }
 
-// turnOf is a turn that is none of the plan's batches.
-func (r *rollout) turnOf(h fleet.Host) turn {
-	return turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
-}
-
 // park notes that this run has stopped a host, which a later turn starts.
 func (r *rollout) park(host, why string) {
 	r.outcome(host, HostOutcome{Outcome: "stopped", Runs: "nothing", Detail: "stopped " + why})
@@ -75,9 +70,9 @@ func (r *rollout) leaveStopped(cause error, why, next string) error {
 	var h *HostError
 	switch {
 	case errors.As(cause, &g):
-		g.State = strings.TrimPrefix(g.State+"; "+state, "; ")
+		g.State = also(g.State, state)
 	case errors.As(cause, &h):
-		h.State = strings.TrimPrefix(h.State+"; "+state, "; ")
+		h.State = also(h.State, state)
 	}
 	return cause
 }

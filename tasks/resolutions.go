@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/event"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // resolutionsTake is how long a cluster may need to tell that an alert has resolved,
@@ -19,15 +18,8 @@ func resolutionsTake(c *inventory.Cluster) time.Duration {
 	if c.Alerting.GroupInterval <= 0 || !clustered(c) {
 		return 0
 	}
-	wait, err := time.ParseDuration(c.Alerting.PeerTimeout)
-	if err != nil || wait <= 0 {
-		wait = peerTimeout
-	}
-	return c.Alerting.GroupInterval + time.Duration(len(c.Hosts))*wait
+	return c.Alerting.GroupInterval + time.Duration(len(c.Hosts))*grafana.PeerTimeout(c.Alerting.PeerTimeout)
 }
-
-// peerTimeout is Grafana's default of unified_alerting.ha_peer_timeout.
-const peerTimeout = 15 * time.Second
 
 // resolutionsTold waits before batch i, when it is the last of several, until what
 // resolved before the first one has been told by a host that was there at both times.
@@ -40,14 +32,5 @@ func (r *rollout) resolutionsTold(ctx context.Context, i int) error {
 	if d <= 0 {
 		return nil
 	}
-	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Step: gateSettle,
-		Message: fmt.Sprintf("wait for %s, until alerts that resolved before the roll are told", d.Round(time.Second))})
-	start := time.Now()
-	wait, stop := r.untilInterrupt(ctx)
-	defer stop()
-	if err := fleet.Pause(wait, d); err != nil && !r.interrupted() {
-		return err
-	}
-	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Step: gateSettle, Seconds: time.Since(start).Seconds()})
-	return nil
+	return r.rest(ctx, "", d, fmt.Sprintf("wait for %s, until alerts that resolved before the roll are told", d.Round(time.Second)))
 }

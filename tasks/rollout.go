@@ -205,7 +205,8 @@ func (r *rollout) batch(ctx context.Context, batch []string, done int, last bool
 	var wg sync.WaitGroup
 	for i, name := range batch {
 		wg.Go(func() {
-			t := turn{rollout: r, host: r.hosts[name], want: r.desired[name], plan: r.plan.Host(name), last: last}
+			t := r.turnOf(r.hosts[name])
+			t.last = last
 			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.turnReason()})
 			start := time.Now()
 			errs[i] = t.take(ctx)
@@ -285,7 +286,7 @@ func (r *rollout) othersHealthy(ctx context.Context, batch []string) error {
 func (r *rollout) settled(ctx context.Context, h fleet.Host) error {
 	c := r.cluster
 	if !c.Rollout.SettleAuto {
-		return r.rest(ctx, h, c.Rollout.Settle)
+		return r.rest(ctx, h.Name, c.Rollout.Settle, "wait for "+c.Rollout.Settle.String())
 	}
 	if !clustered(c) {
 		return nil
@@ -320,15 +321,17 @@ func clustered(c *inventory.Cluster) bool {
 // (10.3.1: pkg/services/ngalert/notifier/redis_peer.go, Settle).
 const settledLog = "[Gg]ossip settled; proceeding|[Gg]ossip not settled but continuing anyway"
 
-// rest is the settle of a fixed length.
-func (r *rollout) rest(ctx context.Context, h fleet.Host, d time.Duration) error {
-	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: h.Name, Step: gateSettle, Message: "wait for " + d.String()})
+// rest is a settle of a known length, after a host's turn or, without a host, of the
+// cluster. It ends at once when the operator asks to stop, since no turn follows.
+func (r *rollout) rest(ctx context.Context, host string, d time.Duration, message string) error {
+	r.sink.Emit(event.Event{Kind: event.StepStarted, Run: r.run, Host: host, Step: gateSettle, Message: message})
+	start := time.Now()
 	wait, stop := r.untilInterrupt(ctx)
 	defer stop()
 	if err := fleet.Pause(wait, d); err != nil && !r.interrupted() {
 		return err
 	}
-	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Seconds: d.Seconds()})
+	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: host, Step: gateSettle, Seconds: time.Since(start).Seconds()})
 	return nil
 }
 

@@ -34,6 +34,11 @@ const (
 // bring its host back.
 const finishTimeout = 3 * time.Minute
 
+// turnOf is the turn of a host as the plan has it.
+func (r *rollout) turnOf(h fleet.Host) turn {
+	return turn{rollout: r, host: h, want: r.desired[h.Name], plan: r.plan.Host(h.Name)}
+}
+
 // take is the whole turn: drain, stop, flip, start, gates, undrain, settle. When
 // it fails the host is brought back as rollout.on_failure says, and a healthy
 // host is never left drained.

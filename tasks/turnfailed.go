@@ -76,7 +76,7 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 	}
 	var h *HostError
 	if errors.As(cause, &h) {
-		h.State = strings.TrimPrefix(h.State+"; "+state, "; ")
+		h.State = also(h.State, state)
 		return cause
 	}
 	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: next}
@@ -88,7 +88,7 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
 	g.Shared = o.name
 	g.State = fmt.Sprintf("%s answers no host any more (%v), which is no fault of %s: it is left on %s", o.name, o.cause, t.host.Name, t.describe(t.plan.To))
-	if t.balancer != nil && t.byHand[t.host.Name] == "" {
+	if t.balanced() {
 		if err := t.putBack(ctx); err != nil {
 			g.State += "; it may still be drained: " + err.Error()
 		} else {
@@ -170,7 +170,7 @@ func (t turn) blameless(cause error) bool {
 // kept leaves a host on what it was given, and in the balancer when it is healthy.
 func (t turn) kept(ctx context.Context, cause error) error {
 	o := HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "healthy, but its turn did not end: " + cause.Error()}
-	if v := t.probe(t.host).Read(ctx); v.HealthErr != nil || !v.Health.OK() {
+	if !t.healthy(ctx) {
 		o.Detail = "its turn did not end: " + cause.Error()
 	} else if err := t.putBack(ctx); err != nil {
 		o.Detail = "healthy, but drained: " + err.Error()
@@ -183,7 +183,7 @@ func (t turn) kept(ctx context.Context, cause error) error {
 
 // putBack undrains without waiting: the balancer's own health check decides then.
 func (t turn) putBack(ctx context.Context) error {
-	if t.balancer == nil || t.byHand[t.host.Name] != "" {
+	if !t.balanced() {
 		return nil
 	}
 	return t.balancer.Undrain(ctx, t.host.Host)
@@ -192,10 +192,10 @@ func (t turn) putBack(ctx context.Context) error {
 // place puts a host that failed back into the balancer when it is healthy, and says
 // whether users reach it.
 func (t turn) place(ctx context.Context, wasUp bool) string {
-	if t.balancer == nil || !wasUp || t.byHand[t.host.Name] != "" {
+	if !wasUp || !t.balanced() {
 		return ""
 	}
-	if v := t.probe(t.host).Read(ctx); v.HealthErr != nil || !v.Health.OK() {
+	if !t.healthy(ctx) {
 		return "; it stays out of the load balancer until a run finds it healthy"
 	}
 	if err := t.putBack(ctx); err != nil {
@@ -205,11 +205,21 @@ func (t turn) place(ctx context.Context, wasUp bool) string {
 }
 
 func (t turn) putBackIfHealthy(ctx context.Context) error {
-	if v := t.probe(t.host).Read(ctx); v.HealthErr != nil || !v.Health.OK() {
+	if !t.healthy(ctx) {
 		return nil
 	}
 	return t.putBack(ctx)
 }
+
+// healthy asks the host's own Grafana.
+func (t turn) healthy(ctx context.Context) bool {
+	v := t.probe(t.host).Read(ctx)
+	return v.HealthErr == nil && v.Health.OK()
+}
+
+// balanced tells whether a turn puts its host back: there is a balancer, and nobody
+// keeps the host drained by hand.
+func (t turn) balanced() bool { return t.balancer != nil && t.byHand[t.host.Name] == "" }
 
 // tailScript prints the last lines of the unit's journal, and of Grafana's log where
 // that is a file only.

@@ -18,7 +18,8 @@ func (r *rollout) finishOthers(ctx context.Context) error {
 			if a.Kind != ActionUndrain {
 				continue
 			}
-			t := turn{rollout: r, host: r.hosts[hp.Host], want: r.desired[hp.Host], plan: r.plan.Host(hp.Host), resumed: true}
+			t := r.turnOf(r.hosts[hp.Host])
+			t.resumed = true
 			if err := t.finish(ctx); err != nil {
 				return err
 			}

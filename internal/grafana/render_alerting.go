@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const ua = "unified_alerting"
@@ -168,4 +169,15 @@ func (s *settings) redisTopology(r Redis) error {
 		return errors.New("alerting on Redis: several addresses need redis.cluster or redis.sentinel")
 	}
 	return nil
+}
+
+// PeerTimeout is how long a node waits for each position before its own until it
+// notifies in another's stead: the setting, or Grafana's default of
+// unified_alerting.ha_peer_timeout, 15 s.
+func PeerTimeout(setting string) time.Duration {
+	d, err := time.ParseDuration(setting)
+	if err != nil || d <= 0 {
+		return 15 * time.Second
+	}
+	return d
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -141,10 +142,7 @@ func (t *alertTest) notifyOnce(ctx context.Context) (string, error) {
 	if err := t.onEveryNode(ctx); err != nil {
 		return "", err
 	}
-	peerTimeout, err := time.ParseDuration(p.in.Cluster.Alerting.PeerTimeout)
-	if err != nil || peerTimeout <= 0 {
-		peerTimeout = 15 * time.Second
-	}
+	peerTimeout := grafana.PeerTimeout(p.in.Cluster.Alerting.PeerTimeout)
 	window := time.Duration(len(p.nodes)-1)*peerTimeout + groupWait + alertMargin
 	p.progress("alert", "it fires on all %d nodes; by %s from now the last of them would have notified (position x %s)", len(p.nodes), window, peerTimeout)
 	if fleet.Pause(ctx, window) != nil {
