@@ -153,10 +153,13 @@ type Database struct {
 	// CACert, ClientCert and ClientKey are local files, absolute.
 	CACert, ClientCert, ClientKey string
 	ServerName                    string
-	MaxOpenConn, MaxIdleConn      int // 0: as Grafana's default
-	ConnMaxLifetime               int // seconds; 0: as Grafana's default
-	Create                        *Credentials
-	Backup                        Backup
+	// MaxOpenConn is per host; 0: no limit, Grafana's own default.
+	MaxOpenConn int
+	// MaxIdleConn is as MaxOpenConn unless set; 0: Grafana's own default, which is 2.
+	MaxIdleConn     int
+	ConnMaxLifetime int // seconds; 0: as Grafana's default
+	Create          *Credentials
+	Backup          Backup
 }
 
 // Credentials of a database administrator.

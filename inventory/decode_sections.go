@@ -105,9 +105,10 @@ func (d *decoder) database(n *node) Database {
 		Type: d.text(n.get("type"), ""), Host: d.text(n.get("host"), ""),
 		Name: d.text(n.get("name"), "grafana"), User: d.text(n.get("user"), "grafana"), Password: d.secret(n.get("password")),
 		SSLMode: d.text(n.get("ssl_mode"), ""), CACert: d.path(n.get("ca_cert")), ClientCert: d.path(n.get("client_cert")), ClientKey: d.path(n.get("client_key")),
-		ServerName: d.text(n.get("server_name"), ""), MaxOpenConn: d.integer(n.get("max_open_conn"), 0),
-		MaxIdleConn: d.integer(n.get("max_idle_conn"), 0), ConnMaxLifetime: d.integer(n.get("conn_max_lifetime"), 0),
+		ServerName: d.text(n.get("server_name"), ""), ConnMaxLifetime: d.integer(n.get("conn_max_lifetime"), 0),
 	}
+	db.MaxOpenConn = d.integer(n.get("max_open_conn"), defaultPool(db.Type))
+	db.MaxIdleConn = d.integer(n.get("max_idle_conn"), db.MaxOpenConn)
 	port := map[string]string{"postgres": "5432", "mysql": "3306"}[db.Type]
 	if db.Host != "" && port != "" {
 		if _, _, err := net.SplitHostPort(db.Host); err != nil {
@@ -120,6 +121,15 @@ func (d *decoder) database(n *node) Database {
 	b := n.get("backup")
 	db.Backup = Backup{On: d.text(b.get("on"), ""), Keep: d.integer(b.get("keep"), 5), Command: d.text(b.get("command"), ""), Dir: d.text(b.get("dir"), "/var/lib/ghadeploy/backups")}
 	return db
+}
+
+// defaultPool is the limit of connections to a server: without one, a Grafana under
+// load takes what the server has, and three of them take all 100 of a PostgreSQL.
+func defaultPool(databaseType string) int {
+	if databaseType == "sqlite3" {
+		return 0
+	}
+	return 25
 }
 
 func (d *decoder) redis(n *node, prefix string) Redis {

@@ -104,6 +104,28 @@ func TestPathsAndDefaults(t *testing.T) {
 	}
 }
 
+// Grafana's own defaults, no limit and two kept connections, are for one small server.
+func TestTheConnectionPool(t *testing.T) {
+	for keys, want := range map[string][2]int{
+		"":                                       {25, 25},
+		", max_open_conn: 50":                    {50, 50},
+		", max_open_conn: 0":                     {0, 0},
+		", max_idle_conn: 0":                     {25, 0},
+		", max_open_conn: 50, max_idle_conn: 10": {50, 10},
+	} {
+		for kind, want := range map[string][2]int{"postgres, host: db": want, "mysql, host: db": want} {
+			c := load(t, "cluster: p\nhosts: {g1: }\ngrafana: {version: 12.3.1, artifact: {source: g}, secret_key: \"${env:K}\"}\ndatabase: {type: "+kind+keys+"}\n")
+			if got := [2]int{c.Database.MaxOpenConn, c.Database.MaxIdleConn}; got != want {
+				t.Errorf("%s%s: open and idle %v, want %v", kind, keys, got, want)
+			}
+		}
+	}
+	c := load(t, "cluster: p\nhosts: {g1: }\ngrafana: {version: 12.3.1, artifact: {source: g}, secret_key: \"${env:K}\"}\ndatabase: {type: sqlite3}\n")
+	if c.Database.MaxOpenConn != 0 || c.Database.MaxIdleConn != 0 {
+		t.Errorf("sqlite3: %d, %d", c.Database.MaxOpenConn, c.Database.MaxIdleConn)
+	}
+}
+
 func TestOneHostNeedsNoAlertingCluster(t *testing.T) {
 	c := load(t, "cluster: p\nhosts: {g1: }\ngrafana: {version: 12.3.1, artifact: {source: g}, secret_key: \"${env:K}\"}\ndatabase: {type: sqlite3}\n")
 	if c.Alerting.HA != "none" || c.Hosts[0].Address != "g1" {

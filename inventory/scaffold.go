@@ -145,9 +145,8 @@ database:
   name: grafana
   user: grafana
   password: {{q .DatabasePassword}}
-  # Per host. All hosts together must fit the server's max_connections (PostgreSQL: 100), of
-  # which a Grafana without this limit takes what it can get when it is under load.
-  max_open_conn: 25
+  # Per host; all hosts together must fit the server's max_connections (PostgreSQL: 100).
+  # max_open_conn: 25
   # create: {user: postgres, password: "${env:PGPASSWORD}"}   # makes role and database when absent
 {{- if eq .Database "postgres"}}
   # ssl_mode: verify-full

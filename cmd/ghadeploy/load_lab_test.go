@@ -201,12 +201,7 @@ func TestARollLosesNoRequest(t *testing.T) {
 	c := labDeployed(t, labtest.Options{
 		Balancer: "haproxy",
 		Source:   labReleases(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1040: lab.Release(t, labtest.V1040)}),
-		Edit: func(doc map[string]any) {
-			rollout(map[string]any{"settle": settle, "drain": "12s"})(doc)
-			// Without a limit a real Grafana under load takes all 100 connections of the
-			// server when a turn leaves it short of time, and answers 401 to its users.
-			doc["database"].(map[string]any)["max_open_conn"] = 25
-		},
+		Edit:     rollout(map[string]any{"settle": settle, "drain": "12s"}),
 	})
 	slow := c.slowPage(t)
 	t.Run("restart", func(t *testing.T) { labtest.Slow(t); c.rolls(t, slow, "restart", "--yes") })

@@ -61,7 +61,7 @@ func cluster(hosts ...fleet.Host) *inventory.Cluster {
 			Artifact:  inventory.Artifact{SHA256: map[string]string{"": "00"}},
 		},
 		Database: inventory.Database{Type: "postgres", Host: "10.0.0.10:5432", Name: "grafana", User: "grafana",
-			Password: inventory.NewSecret("grafana", "env:DB"), SSLMode: "disable", MaxOpenConn: 20},
+			Password: inventory.NewSecret("grafana", "env:DB"), SSLMode: "disable", MaxOpenConn: 20, MaxIdleConn: 20},
 		Alerting:     inventory.Alerting{HA: "gossip", Port: 9094},
 		Live:         inventory.Live{Redis: inventory.Redis{Address: "10.0.0.10:6379"}},
 		LoadBalancer: inventory.LoadBalancer{Type: "haproxy"},

@@ -51,6 +51,7 @@ func TestProblems(t *testing.T) {
 		{"21_63419_public_secret_key", secretKeyFindings, func(c *inventory.Cluster) { c.Grafana.SecretKey = inventory.NewSecret(publicSecretKey, "literal") }, Fail, []string{"public default"}},
 		{"22_23233_sqlite_on_several_hosts", sharedDatabaseFindings, func(c *inventory.Cluster) { c.Database.Type = "sqlite3" }, Fail, []string{"2 hosts", "postgres"}},
 		{"12_migrator_alone_on_its_connection", sharedDatabaseFindings, func(c *inventory.Cluster) { c.Database.MaxOpenConn = 1 }, Fail, []string{"max_open_conn is 1"}},
+		{"connections_that_are_not_kept", sharedDatabaseFindings, func(c *inventory.Cluster) { c.Database.MaxOpenConn, c.Database.MaxIdleConn = 25, 0 }, Warning, []string{"keeps 2 of max_open_conn 25"}},
 		{"unlimited_connections", sharedDatabaseFindings, func(c *inventory.Cluster) { c.Database.MaxOpenConn = 0 }, Warning, []string{"unlimited"}},
 		{"24_36111_plugin_without_version", pluginFindings, func(c *inventory.Cluster) { c.Grafana.Plugins = []inventory.Plugin{{ID: "p", SHA256: "00"}} }, Warning, []string{"no version"}},
 		{"24_plugin_twice", pluginFindings, func(c *inventory.Cluster) {
