@@ -33,6 +33,9 @@ type Command struct {
 	// SIGHUP and SIGPIPE; once the connection is gone writing to stdout or stderr
 	// fails, so what must go on regardless writes to a file.
 	Detach bool
+	// LowPriority lets the command have what CPU and disk time others leave: for
+	// work beside a service that must not feel it.
+	LowPriority bool
 	// Step says in errors what was being done: "unpack the release".
 	Step string
 }

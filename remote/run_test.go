@@ -45,6 +45,18 @@ func TestRunWithoutStdinReadsItsEnd(t *testing.T) {
 	}
 }
 
+func TestRunGivesWay(t *testing.T) {
+	c := dialHost(t, &remotetest.Server{})
+	res, err := c.Run(t.Context(), Command{Script: `nice; cut -d' ' -f3 /proc/self/autogroup 2>/dev/null || echo 19; cat; echo "$1"`, Args: []string{"a b"},
+		Stdin: strings.NewReader("in\n"), LowPriority: true})
+	if err != nil || string(res.Stdout) != "19\n19\nin\na b\n" {
+		t.Errorf("got %q, %v", res.Stdout, err)
+	}
+	if res, err = c.Run(t.Context(), Command{Script: "nice"}); err != nil || string(res.Stdout) != "0\n" {
+		t.Errorf("unasked: %q, %v", res.Stdout, err)
+	}
+}
+
 func TestRunReportsHowItEnded(t *testing.T) {
 	c := dialHost(t, &remotetest.Server{})
 	var exit *ExitError

@@ -49,8 +49,23 @@ const ignoreSignals = "trap '' HUP PIPE\n"
 
 var errNoCommand = errors.New("no command given")
 
-// words are the command's own words.
+// giveWay runs "$@" with the lowest niceness, from which the kernel derives the
+// disk's as well. Where it groups processes by session, niceness counts within the
+// session only, and the group's own is set beside it (sched(7), autogroup).
+const giveWay = `{ echo 19 >/proc/$$/autogroup; } 2>/dev/null
+exec nice -n 19 "$@"`
+
+// words are what the wrapper runs.
 func (cmd *Command) words() ([]string, error) {
+	own, err := cmd.own()
+	if err != nil || !cmd.LowPriority {
+		return own, err
+	}
+	return append([]string{"sh", "-c", giveWay, "sh"}, own...), nil
+}
+
+// own are the command's own words.
+func (cmd *Command) own() ([]string, error) {
 	if cmd.Script != "" {
 		return append([]string{"sh", "-c", cmd.Script, "sh"}, cmd.Args...), nil
 	}

@@ -121,7 +121,8 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ A
 
 func (s *stager) unpack(ctx context.Context, h fleet.Host, r Release, archive string) error {
 	_, err := h.Run(ctx, remote.Command{
-		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive}, Become: true, Timeout: stageTimeout,
+		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive},
+		Become: true, Timeout: stageTimeout, LowPriority: true, // the host serves meanwhile
 	})
 	return err
 }
@@ -146,7 +147,7 @@ func pullCommand(dir string, r Release) remote.Command {
 	// what curl's configuration would read as the end of the URL
 	url := strings.NewReplacer(`"`, "%22", `\`, "%5C", "\n", "%0A").Replace(r.URL)
 	return remote.Command{
-		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256}, Stdin: strings.NewReader(url + "\n"), Become: true, Timeout: 30 * time.Minute,
+		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256}, Stdin: strings.NewReader(url + "\n"), Become: true, Timeout: 30 * time.Minute, LowPriority: true,
 	}
 }
 

@@ -159,7 +159,7 @@ func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts Back
 		return b, err
 	}
 	args = append(args, final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)))
-	res, err := host.Run(ctx, remote.Command{Script: dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, Step: "dump the database"})
+	res, err := host.Run(ctx, remote.Command{Script: dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, LowPriority: true, Step: "dump the database"})
 	if err != nil {
 		return b, err
 	}
@@ -197,7 +197,7 @@ sh -c "$1" >&2
 func dumpByCommand(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string) (Backup, error) {
 	args := []string{opts.Cluster, opts.Version, db.Type, db.Host, db.Name, db.User,
 		final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)), db.Backup.Command}
-	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, Step: "run database.backup.command"})
+	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, LowPriority: true, Step: "run database.backup.command"})
 	if err != nil {
 		return b, err
 	}
