@@ -194,9 +194,11 @@ type Alerting struct {
 	// Durations as Grafana writes them ("15s"); empty: Grafana's default.
 	PeerTimeout, GossipInterval, PushPullInterval, ReconnectTimeout string
 	SingleNodeEvaluation                                            bool
-	// GroupInterval is the longest of the notification policies; a roll lasts so long
-	// that an alert which resolves is told. 0: not waited for.
-	GroupInterval time.Duration
+	// GroupInterval is the longest of the notification policies, read from Grafana's
+	// database with GroupIntervalAuto: no host is stopped while a resolution may still
+	// have to be told. 0: not waited for.
+	GroupInterval     time.Duration
+	GroupIntervalAuto bool
 }
 
 // Live is Grafana Live over several hosts.

@@ -162,7 +162,12 @@ func (d *decoder) alerting(n *node, c *Cluster) Alerting {
 		Legacy: d.boolean(n.get("legacy")), Label: d.text(n.get("label"), c.Name),
 		PeerTimeout: d.text(n.get("peer_timeout"), ""), GossipInterval: d.text(n.get("gossip_interval"), ""),
 		PushPullInterval: d.text(n.get("push_pull_interval"), "10s"), ReconnectTimeout: d.text(n.get("reconnect_timeout"), ""),
-		SingleNodeEvaluation: d.boolean(n.get("single_node_evaluation")), GroupInterval: d.duration(n.get("group_interval"), 0),
+		SingleNodeEvaluation: d.boolean(n.get("single_node_evaluation")),
+	}
+	if interval := n.get("group_interval"); d.text(interval, "auto") == "auto" {
+		a.GroupIntervalAuto = true
+	} else {
+		a.GroupInterval = d.duration(interval, 0)
 	}
 	if a.HA == "" {
 		a.HA = "gossip"

@@ -263,6 +263,13 @@ func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
 		ro.dump = p.dump.Host + ":" + p.dump.Path
 	}
 	ro.migrations = func(ctx context.Context) (int, error) { return r.countMigrations(ctx, p.connected()) }
+	ro.alerts = func(ctx context.Context) (a database.Alerts, err error) {
+		err = r.withDatabase(ctx, p.connected(), func(ctx context.Context, db *database.DB) error {
+			a, err = db.Alerts(ctx)
+			return err
+		})
+		return a, err
+	}
 	return ro
 }
 

@@ -192,8 +192,8 @@ func (r *rollout) health(h fleet.Host, want grafana.Version, w *serviceWatch) ga
 			return false, "", err
 		}
 		if v.HealthErr != nil {
-			_, _, err := w.look(ctx)
-			return false, v.HealthErr.Error(), err
+			_, service, err := w.look(ctx)
+			return false, v.HealthErr.Error() + "; the service is " + service, err
 		}
 		have := v.Version()
 		saw := fmt.Sprintf("HTTP %d, database %s, version %s", v.Health.Status, v.Health.Database, orUnknown(have))

@@ -242,8 +242,8 @@ func settleText(c *inventory.Cluster) string {
 	case !clustered(c):
 		text = "none: alerting is not clustered"
 	}
-	if d := resolutionsTake(c); d > 0 {
-		text += "; the last host at the earliest " + d.String() + " after the first, for alerts that resolve"
+	if mindsResolutions(c) {
+		text += "; longer while an alert that resolved is not told yet"
 	}
 	return text
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -41,6 +42,10 @@ type rollout struct {
 	migrations func(ctx context.Context) (int, error)
 	// before is their number before the first turn.
 	before migrationCount
+	// alerts reads what may not have been told yet; nil: cannot be read.
+	alerts func(ctx context.Context) (database.Alerts, error)
+	// waited is how long turns have waited for alerts to be told.
+	waited time.Duration
 	// migrated looks at the database when the first host has changed its version and
 	// others have yet to follow; nil: it is not looked at.
 	migrated func(ctx context.Context) error
@@ -80,6 +85,13 @@ func (r *rollout) running() (out []fleet.Host) {
 		}
 	}
 	return out
+}
+
+// anyUp tells whether one of these hosts' Grafana is meant to run.
+func (r *rollout) anyUp(hosts []string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(hosts, func(h string) bool { return r.up[h] })
 }
 
 func (r *rollout) setUp(host string, up bool) {
@@ -224,11 +236,11 @@ func (r *rollout) batch(ctx context.Context, batch []string, done int, last bool
 // others are the hosts besides a batch that must be healthy before its turn; without
 // a batch, those that run.
 func (r *rollout) others(batch []string) (out []fleet.Host) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(batch) > 0 && !slices.ContainsFunc(batch, func(h string) bool { return r.up[h] }) {
+	if len(batch) > 0 && !r.anyUp(batch) {
 		return nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, h := range r.cluster.Hosts {
 		serves := r.up[h.Name] || r.deployed[h.Name] && len(batch) > 0
 		if serves && !slices.Contains(batch, h.Name) {

@@ -108,7 +108,7 @@ func faults() []fault {
 			name: "port taken", slow: true, code: 5, outcome: "failed", down: 1,
 			change: func(t *testing.T, c *labCluster) { c.theme(t, "/port"); c.everywhere(t, takePort) },
 			heal:   func(t *testing.T, c *labCluster, _ string) { c.everywhere(t, givePortBack) },
-			says: []string{"gate service", "address already in use", "which is not healthy either", "stays out of the load balancer",
+			says: []string{"gate ", "restarts", "address already in use", "which is not healthy either", "stays out of the load balancer",
 				"correct the cause, then: ghadeploy apply"},
 		},
 		{

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -202,5 +203,22 @@ func TestServerNameIsMySQLs(t *testing.T) {
 		if err != nil || cfg.ServerName != want {
 			t.Errorf("%s: %v, %v", kind, cfg, err)
 		}
+	}
+}
+
+func TestLongestInterval(t *testing.T) {
+	for configuration, want := range map[string]time.Duration{
+		`{"alertmanager_config": {"route": {"receiver": "x"}}}`:                                                                                   5 * time.Minute,
+		`{"alertmanager_config": {"route": {"group_interval": "1m"}}}`:                                                                            time.Minute,
+		`{"alertmanager_config": {"route": {"group_interval": "30s", "routes": [{"routes": [{"group_interval": "1h30m"}]}, {}]}}}`:                90 * time.Minute,
+		`{"alertmanager_config": {"route": {"group_interval": "2m", "routes": [{"group_interval": "10s"}]}}, "template_files": {"a": "b"}}`:       2 * time.Minute,
+		`{"alertmanager_config": {"route": {"group_interval": "soon"}, "receivers": [{"grafana_managed_receiver_configs": [{"settings": {}}]}]}}`: 5 * time.Minute,
+	} {
+		if got, err := longestInterval([]byte(configuration)); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", configuration, got, err, want)
+		}
+	}
+	if _, err := longestInterval([]byte(`{"alertmanager_config": {"receivers": "canary`)); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v", err)
 	}
 }

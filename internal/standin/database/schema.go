@@ -20,7 +20,7 @@ var tables = []struct{ name, columns, unique string }{
 	{"dashboard", "id id, version int, slug str(189), title str(189), data text, org_id int, created time, updated time, created_by int, updated_by int, folder_id int, is_folder bool, uid str(40), folder_uid str(40)", "org_id,uid"},
 	{"data_source", "id id, org_id int, version int, type str(255), name str(190), access str(255), url str(255), user str(255), database str(255), is_default bool, json_data text, secure_json_data text, read_only bool, uid str(40), created time, updated time", "org_id,name"},
 	{"alert_rule", "id id, org_id int, title str(190), condition str(190), data text, updated time, interval_seconds int, version int, uid str(40), namespace_uid str(40), rule_group str(190), no_data_state str(15), exec_err_state str(15), for int, annotations text, labels text, is_paused bool, provenance str(190)", "org_id,uid"},
-	{"alert_instance", "id id, rule_uid str(40), current_state str(190), current_state_since int, last_eval_time int", "rule_uid"},
+	{"alert_instance", "id id, rule_org_id int, rule_uid str(40), labels text, labels_hash str(190), current_state str(190), current_state_since int, last_eval_time int, current_state_end int", "rule_org_id,rule_uid,labels_hash"},
 	{"alert_configuration", "id id, alertmanager_configuration text, configuration_version str(3), created_at int, org_id int", "org_id"},
 	{"server_lock", "id id, operation_uid str(100), version int, last_execution int", "operation_uid"},
 	{"kv_store", "id id, org_id int, namespace str(190), key str(190), value text, created time, updated time", "org_id,namespace,key"},

@@ -177,6 +177,6 @@ func (s *Store) SaveInstance(ctx context.Context, i Instance) error {
 	if err != nil || n > 0 {
 		return err
 	}
-	_, err = s.db.Insert(ctx, "INSERT INTO alert_instance (rule_uid, current_state, current_state_since, last_eval_time) VALUES (?, ?, ?, ?)", i.RuleUID, i.State, i.Since.Unix(), time.Now().Unix())
+	_, err = s.db.Insert(ctx, "INSERT INTO alert_instance (rule_org_id, rule_uid, labels, labels_hash, current_state, current_state_since, last_eval_time, current_state_end) VALUES (1, ?, '{}', '', ?, ?, ?, 0)", i.RuleUID, i.State, i.Since.Unix(), time.Now().Unix())
 	return err
 }
