@@ -44,11 +44,11 @@ func TestASavedPlanSaysWhatMoved(t *testing.T) {
 			f := in.facts["h1"]
 			f.Service.Generation = "0123456789ab"
 			f.Generations["0123456789ab"] = "9.5.0-abababababab"
-		}, "h1 runs 9.5.0 generation 0123456789ab, no longer 10.3.1 generation "},
+		}, "h1 runs Grafana 9.5.0, generation 0123456789ab, no longer Grafana 10.3.1, generation "},
 		"another inventory": {func(in *planInput) {
 			in.cluster.Grafana.RootURL = "https://third.example.com/"
 			in.desired = desiredOf(t, in.cluster, "10.3.1")
-		}, "h1 shall run 10.3.1 generation "},
+		}, "h1 shall run Grafana 10.3.1, generation "},
 		"a host more": {func(in *planInput) {
 			in.cluster = testCluster("h1", "h2", "h3", "h4")
 			in.cluster.Grafana.RootURL = "https://other.example.com/"

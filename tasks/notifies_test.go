@@ -63,7 +63,7 @@ func TestRunTellsHowItEnded(t *testing.T) {
 	if m := told[0]; m.Event != notify.Start || m.Version != "12.3.1" || m.Run != r.id || len(m.Hosts) != 1 {
 		t.Errorf("at the start: %+v", m)
 	}
-	want := []notify.Host{{Host: "g1", Outcome: "failed", Runs: "12.3.1 generation 3f2a", Detail: "gate health"}}
+	want := []notify.Host{{Host: "g1", Outcome: "failed", Runs: "Grafana 12.3.1, generation 3f2a", Detail: "gate health"}}
 	if m := told[1]; m.Event != notify.Failure || m.Error != "g1: gate health did not open" || cmp.Diff(want, m.Hosts) != "" {
 		t.Errorf("at the end: %+v", m)
 	}

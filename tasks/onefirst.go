@@ -96,7 +96,7 @@ func (r *rollout) bringBack(ctx context.Context, cause error) error {
 	err := eachHost(stopped, func(_ int, h fleet.Host) error {
 		t := r.turnOf(h)
 		err := t.command(ctx, verbStart, t.plan.From)
-		o := HostOutcome{Outcome: "unchanged", Runs: t.describe(t.plan.From), Detail: "was stopped meanwhile, and serves again"}
+		o := HostOutcome{Outcome: "unchanged", Runs: t.plan.From.String(), Detail: "was stopped meanwhile, and serves again"}
 		if err != nil {
 			o.Outcome, o.Detail = "failed", "was stopped meanwhile, and started again: "+err.Error()
 		}

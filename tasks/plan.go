@@ -66,7 +66,7 @@ func (d Deployed) String() string {
 	if d.Version == "" {
 		return "nothing"
 	}
-	return d.Version + " generation " + d.Generation
+	return "Grafana " + d.Version + ", generation " + d.Generation
 }
 
 // HostPlan is what happens on one host.

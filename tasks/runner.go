@@ -57,6 +57,6 @@ type Result struct {
 // HostOutcome says in which state a run left a host.
 type HostOutcome struct {
 	Outcome string `json:"outcome"` // "unchanged", "done", "rolled back", "failed", "stopped", "interrupted", "not reached"
-	Runs    string `json:"runs"`    // "10.3.1 generation 3f2a91c0b7d2"
+	Runs    string `json:"runs"`    // "Grafana 10.3.1, generation 3f2a91c0b7d2"
 	Detail  string `json:"detail,omitempty"`
 }

@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
@@ -71,7 +70,7 @@ func (t turn) done(ctx context.Context) error {
 		return err
 	}
 	t.lock.Good(t.host.Name, t.want.Generation.ID)
-	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.describe(t.plan.To)})
+	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.plan.To.String()})
 	if err := t.hooks.host(ctx, hookAfterHost, t.host.Host, t.plan); err != nil {
 		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: "hook after_host: " + err.Error()})
 	}
@@ -85,13 +84,6 @@ func (t turn) isUp() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.up[t.host.Name]
-}
-
-func (t turn) describe(d Deployed) string {
-	if d.Version == "" {
-		return "nothing"
-	}
-	return fmt.Sprintf("Grafana %s, generation %s", d.Version, d.Generation)
 }
 
 // step runs one step of the turn with its events and its line in the journal.

@@ -87,7 +87,7 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 // the balancer, whose own check knows whether it serves; and no further host is touched.
 func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
 	g.Shared = o.name
-	g.State = fmt.Sprintf("%s answers no host any more (%v), which is no fault of %s: it is left on %s", o.name, o.cause, t.host.Name, t.describe(t.plan.To))
+	g.State = fmt.Sprintf("%s answers no host any more (%v), which is no fault of %s: it is left on %s", o.name, o.cause, t.host.Name, t.plan.To.String())
 	if t.balanced() {
 		if err := t.putBack(ctx); err != nil {
 			g.State += "; it may still be drained: " + err.Error()
@@ -97,7 +97,7 @@ func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
 	}
 	g.State += "; no further host was touched"
 	g.Next = "bring " + o.name + " back, then: " + t.goOn()
-	t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "waits for " + o.name})
+	t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String(), Detail: "waits for " + o.name})
 	return g
 }
 
@@ -107,30 +107,30 @@ func (t turn) recover(ctx context.Context, cause error, wasUp bool) (state, next
 	policy := t.rollout.plan.Policy.OnFailure
 	var never *HostError
 	if errors.As(cause, &never) && never.Step == stepDrain {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.From), Detail: "not touched"})
+		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.From.String(), Detail: "not touched"})
 		if err := t.putBack(ctx); err != nil {
 			return "it may be drained until the next run, which puts it back", "ghadeploy apply"
 		}
 		return "it was put back into the load balancer", "ghadeploy apply"
 	}
 	if why := t.noWayBack(ctx, t.before); why != "" {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "not rolled back: " + why})
-		return fmt.Sprintf("it is left on %s: %s%s", t.describe(t.plan.To), why, t.place(ctx, wasUp)),
+		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String(), Detail: "not rolled back: " + why})
+		return fmt.Sprintf("it is left on %s: %s%s", t.plan.To.String(), why, t.place(ctx, wasUp)),
 			"correct the cause and run apply again; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump, "DUMP")
 	}
 	if policy != "rollback" || back == "" || back == t.plan.To.Generation || !wasUp && t.plan.From.Generation == "" {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To)})
-		return "it is left on " + t.describe(t.plan.To) + t.place(ctx, wasUp), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then run apply again"
+		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String()})
+		return "it is left on " + t.plan.To.String() + t.place(ctx, wasUp), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then run apply again"
 	}
-	t.outcome(t.host.Name, HostOutcome{Outcome: "rolled back", Runs: t.describe(t.plan.From)})
+	t.outcome(t.host.Name, HostOutcome{Outcome: "rolled back", Runs: t.plan.From.String()})
 	_ = t.hooks.host(ctx, hookOnRollback, t.host.Host, t.plan)
-	t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: "roll back to " + t.describe(t.plan.From)})
+	t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: "roll back to " + t.plan.From.String()})
 	if err := t.command(ctx, verbFlip, t.plan.From); err != nil {
-		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.From), Detail: "rolled back, but not healthy: " + err.Error()})
-		return "it was rolled back to " + t.describe(t.plan.From) + ", which is not healthy either: " + err.Error() + t.place(ctx, wasUp),
+		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.From.String(), Detail: "rolled back, but not healthy: " + err.Error()})
+		return "it was rolled back to " + t.plan.From.String() + ", which is not healthy either: " + err.Error() + t.place(ctx, wasUp),
 			"look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; correct the cause, then: " + t.goOn()
 	}
-	return "it was rolled back to " + t.describe(t.plan.From) + " and serves", "correct the cause and run apply again"
+	return "it was rolled back to " + t.plan.From.String() + " and serves", "correct the cause and run apply again"
 }
 
 // noWayBack says why a host that changed its version must not be taken back: migrations
@@ -169,7 +169,7 @@ func (t turn) blameless(cause error) bool {
 
 // kept leaves a host on what it was given, and in the balancer when it is healthy.
 func (t turn) kept(ctx context.Context, cause error) error {
-	o := HostOutcome{Outcome: "failed", Runs: t.describe(t.plan.To), Detail: "healthy, but its turn did not end: " + cause.Error()}
+	o := HostOutcome{Outcome: "failed", Runs: t.plan.To.String(), Detail: "healthy, but its turn did not end: " + cause.Error()}
 	if !t.healthy(ctx) {
 		o.Detail = "its turn did not end: " + cause.Error()
 	} else if err := t.putBack(ctx); err != nil {

@@ -179,8 +179,8 @@ func TestProof(t *testing.T) {
 
 func TestResult(t *testing.T) {
 	r := &tasks.Result{Run: "9f3a", Changed: true, Seconds: 95, Plan: examplePlan(2), Warnings: []string{"g001: the clock is 4 s off"}, Hosts: map[string]tasks.HostOutcome{
-		"g002": {Outcome: "rolled back", Runs: "10.3.1 generation 3f2a91c0", Detail: "gate members did not open"},
-		"g001": {Outcome: "done", Runs: "10.3.1 generation 9c01aa12"},
+		"g002": {Outcome: "rolled back", Runs: "Grafana 10.3.1, generation 3f2a91c0", Detail: "gate members did not open"},
+		"g001": {Outcome: "done", Runs: "Grafana 10.3.1, generation 9c01aa12"},
 	}}
 	golden(t, "result-failed", func(l look, b *strings.Builder) error {
 		return WriteResult(b, l.style, l.width, r, errors.New("gate members did not open"))

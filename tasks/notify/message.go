@@ -39,7 +39,7 @@ type Message struct {
 type Host struct {
 	Host    string `json:"host"`
 	Outcome string `json:"outcome,omitempty"` // "unchanged", "done", "rolled back", "failed", "not reached"
-	Runs    string `json:"runs,omitempty"`    // "10.3.1 generation 3f2a91c0b7d2"
+	Runs    string `json:"runs,omitempty"`    // "Grafana 10.3.1, generation 3f2a91c0b7d2"
 	Detail  string `json:"detail,omitempty"`
 }
 

@@ -18,7 +18,7 @@ var begun = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func message(e Event) Message {
 	m := Message{Event: e, Cluster: "prod", Run: "20261124-120000-abc123", Command: "upgrade", User: "ops", From: "laptop", Version: "12.3.1", Start: begun,
-		Hosts: []Host{{Host: "g1", Outcome: "done", Runs: "12.3.1 generation 3f2a91c0b7d2"}, {Host: "g2", Outcome: "failed", Detail: "gate health"}}}
+		Hosts: []Host{{Host: "g1", Outcome: "done", Runs: "Grafana 12.3.1, generation 3f2a91c0b7d2"}, {Host: "g2", Outcome: "failed", Detail: "gate health"}}}
 	if e != Start {
 		m.End, m.Seconds = begun.Add(95*time.Second), 95
 	}

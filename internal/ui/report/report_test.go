@@ -51,9 +51,9 @@ func rollout(hosts int) Run {
 			{Path: "etc/grafana.ini", Change: "change", Unified: "--- a\n+++ b\n@@ -1,3 +1,3 @@\n [server]\n-http_port = 3000\n+http_port = 3001 # a line that is long enough to need scrolling on a telephone, because it goes on and on\n"},
 			{Path: "etc/secrets/database.password", Change: "change", Note: "secret changed: 1f2e3d -> 9a8b7c"},
 		}}}})
-		result.Hosts[host(i)] = tasks.HostOutcome{Outcome: "done", Runs: "10.3.1 generation 9c01aa12"}
+		result.Hosts[host(i)] = tasks.HostOutcome{Outcome: "done", Runs: "Grafana 10.3.1, generation 9c01aa12"}
 	}
-	result.Hosts[host(hosts-1)] = tasks.HostOutcome{Outcome: "rolled back", Runs: "10.3.0 generation 3f2a91c0", Detail: "gate members did not open"}
+	result.Hosts[host(hosts-1)] = tasks.HostOutcome{Outcome: "rolled back", Runs: "Grafana 10.3.0, generation 3f2a91c0", Detail: "gate members did not open"}
 	add(time.Second, event.Event{Kind: event.RunFinished, Error: "gate members did not open"})
 	return Run{
 		Cluster: "prod", Command: "apply", Tool: "1.0.0", Events: events, Result: result,
