@@ -155,7 +155,7 @@ type Database struct {
 	ServerName                    string
 	// MaxOpenConn is per host; 0: no limit, Grafana's own default.
 	MaxOpenConn int
-	// MaxIdleConn is as MaxOpenConn unless set; 0: Grafana's own default, which is 2.
+	// MaxIdleConn is per host; 0: Grafana's own default, 2.
 	MaxIdleConn     int
 	ConnMaxLifetime int // seconds; 0: as Grafana's default
 	Create          *Credentials

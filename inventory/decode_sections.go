@@ -107,8 +107,12 @@ func (d *decoder) database(n *node) Database {
 		SSLMode: d.text(n.get("ssl_mode"), ""), CACert: d.path(n.get("ca_cert")), ClientCert: d.path(n.get("client_cert")), ClientKey: d.path(n.get("client_key")),
 		ServerName: d.text(n.get("server_name"), ""), ConnMaxLifetime: d.integer(n.get("conn_max_lifetime"), 0),
 	}
-	db.MaxOpenConn = d.integer(n.get("max_open_conn"), defaultPool(db.Type))
-	db.MaxIdleConn = d.integer(n.get("max_idle_conn"), db.MaxOpenConn)
+	open, idle := defaultPool(db.Type)
+	db.MaxOpenConn = d.integer(n.get("max_open_conn"), open)
+	if db.MaxOpenConn > 0 {
+		idle = min(idle, db.MaxOpenConn)
+	}
+	db.MaxIdleConn = d.integer(n.get("max_idle_conn"), idle)
 	port := map[string]string{"postgres": "5432", "mysql": "3306"}[db.Type]
 	if db.Host != "" && port != "" {
 		if _, _, err := net.SplitHostPort(db.Host); err != nil {
@@ -123,13 +127,16 @@ func (d *decoder) database(n *node) Database {
 	return db
 }
 
-// defaultPool is the limit of connections to a server: without one, a Grafana under
-// load takes what the server has, and three of them take all 100 of a PostgreSQL.
-func defaultPool(databaseType string) int {
+// defaultPool is how many connections a host opens at most to a server, and keeps.
+// Without a limit a Grafana under load takes what the server has, and three of them all
+// 100 of a PostgreSQL; with the two that Grafana keeps by itself a burst logs in anew for
+// nearly every query. More than ten kept would be held for hours after a burst, and
+// missed by the other hosts where the server, or a pooler before it, is small.
+func defaultPool(databaseType string) (open, idle int) {
 	if databaseType == "sqlite3" {
-		return 0
+		return 0, 0
 	}
-	return 25
+	return 25, 10
 }
 
 func (d *decoder) redis(n *node, prefix string) Redis {

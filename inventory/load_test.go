@@ -107,11 +107,11 @@ func TestPathsAndDefaults(t *testing.T) {
 // Grafana's own defaults, no limit and two kept connections, are for one small server.
 func TestTheConnectionPool(t *testing.T) {
 	for keys, want := range map[string][2]int{
-		"":                                       {25, 25},
-		", max_open_conn: 50":                    {50, 50},
-		", max_open_conn: 0":                     {0, 0},
+		"":                                       {25, 10},
+		", max_open_conn: 50":                    {50, 10},
+		", max_open_conn: 0":                     {0, 10},
 		", max_idle_conn: 0":                     {25, 0},
-		", max_open_conn: 50, max_idle_conn: 10": {50, 10},
+		", max_open_conn: 50, max_idle_conn: 40": {50, 40},
 	} {
 		for kind, want := range map[string][2]int{"postgres, host: db": want, "mysql, host: db": want} {
 			c := load(t, "cluster: p\nhosts: {g1: }\ngrafana: {version: 12.3.1, artifact: {source: g}, secret_key: \"${env:K}\"}\ndatabase: {type: "+kind+keys+"}\n")

@@ -145,7 +145,7 @@ database:
   name: grafana
   user: grafana
   password: {{q .DatabasePassword}}
-  # Per host; all hosts together must fit the server's max_connections (PostgreSQL: 100).
+  # Connections per host; all hosts together must fit the server's max_connections (PostgreSQL: 100).
   # max_open_conn: 25
   # create: {user: postgres, password: "${env:PGPASSWORD}"}   # makes role and database when absent
 {{- if eq .Database "postgres"}}

@@ -145,7 +145,7 @@ func (t tables) database() *item {
 		key("client_key", file("Client key, PEM.").with("", "./tls/db-client.key")),
 		key("server_name", text("Name in the server's certificate (mysql).").with("", "db.example.com")),
 		key("max_open_conn", number("Connections per host; 0 is unlimited, 1 deadlocks Grafana's migrations.", "25", 0, 100000)),
-		key("max_idle_conn", number("Connections that are kept while idle; with fewer, a burst logs in anew for most queries. 0: Grafana's default, 2.", "", 0, 100000).with("as max_open_conn", "25")),
+		key("max_idle_conn", number("Connections that are kept while idle; with fewer, a burst logs in anew for most queries. 0: Grafana's default, 2.", "10", 0, 100000)),
 		key("conn_max_lifetime", number("Seconds; 0: Grafana's default.", "0", 0, 31536000)),
 		key("create", section("Makes role and database when they are absent.",
 			required("user", text("A database administrator.").with("", "postgres")),

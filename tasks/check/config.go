@@ -94,9 +94,9 @@ func sharedDatabaseFindings(r *run) []Finding {
 	switch {
 	case db.MaxOpenConn == 1:
 		return []Finding{fail("database.max_open_conn is 1", "the migrator holds its lock on one connection and works on others: it would wait for ever", "set it to 20, or leave it out")}
-	case keptIdle(db.MaxIdleConn)*2 < db.MaxOpenConn:
+	case keptIdle(db.MaxIdleConn) < 5 && db.MaxOpenConn > 5:
 		return []Finding{warn(fmt.Sprintf("database.max_idle_conn keeps %d of max_open_conn %d", keptIdle(db.MaxIdleConn), db.MaxOpenConn),
-			"what a burst opens beyond it is closed at once: nearly every query logs in anew, which keeps the server busy and the burst going", "leave max_idle_conn out; it is then as max_open_conn")}
+			"what a burst opens beyond it is closed at once: nearly every query logs in anew, which keeps the server busy and the burst going", "leave max_idle_conn out; it is 10 then")}
 	case db.MaxOpenConn == 0:
 		return []Finding{warn("database.max_open_conn is unlimited", fmt.Sprintf("%d hosts under load can use up the server's connections; users are signed out (HTTP 401) then, most likely in a rollout, when fewer hosts carry the load", len(r.Cluster.Hosts)), "set database.max_open_conn to 25, or what the server's max_connections allows each host")}
 	}
