@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // addresses resolves every host's address to an IP: Grafana takes no name as its
@@ -27,7 +28,7 @@ func (r *Runner) addresses(ctx context.Context) (map[string]string, error) {
 	for i, h := range hosts {
 		out[h.Name] = ips[i]
 	}
-	return out, joined(errs)
+	return out, fleet.Join(errs...)
 }
 
 // resolve looks a host's address up and, when that is a name that nobody knows but the

@@ -219,7 +219,7 @@ func (r *Runner) before(ctx context.Context, p *picture, plan *Plan, dump bool) 
 		}
 		if err != nil {
 			r.o.Sink.Emit(event.Event{Kind: event.StepFailed, Run: r.id, Host: a.Host, Step: string(a.Kind), Error: err.Error()})
-			return &HostError{Host: a.Host, Step: a.Summary, Cause: err, State: "no host was touched", Next: "correct it and run it again"}
+			return &fleet.HostError{Host: a.Host, Step: a.Summary, Cause: err, State: "no host was touched", Next: "correct it and run it again"}
 		}
 		r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: a.Host, Step: string(a.Kind), Message: a.Summary, Seconds: time.Since(start).Seconds()})
 	}
@@ -244,7 +244,7 @@ func (r *Runner) stage(ctx context.Context, p *picture, plan *Plan, lock *Lock) 
 	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: lock, run: r.id}
 	r.phase("stage", "bring what is new beside what runs")
 	defer r.phaseDone("stage", time.Now())
-	return eachHost(p.connected(), func(_ int, h fleet.Host) error {
+	return fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
 		return s.stage(ctx, h, p.desired[h.Name], plan.Host(h.Name).Actions)
 	})
 }
@@ -316,13 +316,13 @@ func (r *Runner) roll(ctx context.Context, ro *rollout, res *Result) error {
 // prune deletes what retention lists, once everything else has succeeded.
 func (r *Runner) prune(ctx context.Context, p *picture, plan *Plan, lock *Lock) error {
 	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: lock, run: r.id}
-	return eachHost(p.connected(), func(_ int, h fleet.Host) error {
+	return fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
 		for _, a := range plan.Host(h.Name).Actions {
 			if a.Kind != ActionPrune {
 				continue
 			}
 			if err := s.prune(ctx, h, a); err != nil {
-				return &HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "Grafana is deployed and runs", Next: "ghadeploy apply"}
+				return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "Grafana is deployed and runs", Next: "ghadeploy apply"}
 			}
 		}
 		return nil

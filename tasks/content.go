@@ -69,7 +69,7 @@ func (r *Runner) nothingLost(ctx context.Context, p *picture, before database.Co
 	if len(lost) == 0 {
 		return nil
 	}
-	return &HostError{
+	return &fleet.HostError{
 		Host: r.c.Name, Step: "count the content", Cause: fmt.Errorf("the migration lost something: %s", strings.Join(lost, "; ")),
 		State: state, Next: r.wayBack(p),
 	}

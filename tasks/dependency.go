@@ -74,7 +74,7 @@ func awayThrough(ctx context.Context, h fleet.Host, all []dependency) error {
 		})
 	}
 	wg.Wait()
-	return joined(errs)
+	return fleet.Join(errs...)
 }
 
 // outage is a dependency that answers no host any more.

@@ -66,7 +66,7 @@ func TestAHostIsNotToBlameForAnOutage(t *testing.T) {
 		From: Deployed{Version: "10.3.1", Generation: "old"}, To: Deployed{Version: "10.3.1", Generation: "new"},
 	}}
 	err := tn.failed(t.Context(), &GateError{Host: "h2", Gate: gateLive, Saw: "want 3: h2: 1 nodes"}, true)
-	if !isOutage(joined([]error{errors.New("another"), err})) {
+	if !isOutage(fleet.Join(errors.New("another"), err)) {
 		t.Errorf("not told as an outage: %v", err)
 	}
 	for _, want := range []string{"gate live", "no fault of h2", "left on Grafana 10.3.1, generation new", "bring Redis at 10.0.0.9:6379 back", "ghadeploy apply INVENTORY"} {

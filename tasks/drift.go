@@ -29,7 +29,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 	hosts, silent := r.observe(ctx, r.limited())
 	wg.Wait()
 	if ipErr != nil {
-		return nil, joined([]error{silent, ipErr})
+		return nil, fleet.Join(silent, ipErr)
 	}
 	for _, h := range hosts {
 		if h.facts != nil {
@@ -37,10 +37,10 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 		}
 	}
 	if err := r.readInputs(ctx, p, want{}); err != nil {
-		return nil, joined([]error{silent, err})
+		return nil, fleet.Join(silent, err)
 	}
 	out := make([][]Drift, len(p.hosts))
-	err := eachHost(p.connected(), func(i int, h fleet.Host) error {
+	err := fleet.Each(p.connected(), func(i int, h fleet.Host) error {
 		s, err := Desired(r.c, h.Host, p.inputs)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 		out[i], err = r.hostDrift(ctx, h, p.hosts[i].facts, s.Generation)
 		return err
 	})
-	return slices.Concat(out...), joined([]error{silent, err})
+	return slices.Concat(out...), fleet.Join(silent, err)
 }
 
 func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Generation) (out []Drift, err error) {

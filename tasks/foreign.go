@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // foreign says what stands on a host where ours has to go, though ghadeploy did not
@@ -40,7 +41,7 @@ func refuseForeign(p *picture, plan *Plan, paths inventory.Paths) error {
 		if hp := plan.Host(h.Name); len(what) == 0 || hp == nil || len(hp.Actions) == 0 {
 			continue
 		}
-		errs[i] = &HostError{Host: h.Name, Step: "look for what is not ours", Cause: errors.New(strings.Join(what, "; ")), State: "nothing was touched", Next: "move it away, then run apply again"}
+		errs[i] = &fleet.HostError{Host: h.Name, Step: "look for what is not ours", Cause: errors.New(strings.Join(what, "; ")), State: "nothing was touched", Next: "move it away, then run apply again"}
 	}
-	return joined(errs)
+	return fleet.Join(errs...)
 }

@@ -58,7 +58,7 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 	var hostErr error
 	p.hosts, hostErr = r.observeAll(ctx)
 	wg.Wait()
-	if err := joined([]error{hostErr, lbErr, ipErr}); err != nil {
+	if err := fleet.Join(hostErr, lbErr, ipErr); err != nil {
 		return nil, err
 	}
 	if err := r.readInputs(ctx, p, w); err != nil {
@@ -135,7 +135,7 @@ func (r *Runner) readDatabase(ctx context.Context, p *picture) error {
 	}
 	missing, err := database.Missing(ctx, p.hosts[0].Conn, r.c.Database)
 	if err != nil {
-		return &HostError{Host: p.hosts[0].Name, Step: "look for the database", Cause: err, State: "nothing was touched", Next: "ghadeploy check INVENTORY"}
+		return &fleet.HostError{Host: p.hosts[0].Name, Step: "look for the database", Cause: err, State: "nothing was touched", Next: "ghadeploy check INVENTORY"}
 	}
 	if len(missing) > 0 {
 		p.before = append([]Action{{
@@ -161,7 +161,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 			in.balancer[h.Name] = "drain"
 		}
 	}
-	err := eachHost(hosts, func(i int, h fleet.Host) error {
+	err := fleet.Each(hosts, func(i int, h fleet.Host) error {
 		old, err := readShown(ctx, h, r.c.Paths, p.hosts[i].facts, p.desired[h.Name].Generation)
 		mu.Lock()
 		defer mu.Unlock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // hookName says when a hook runs.
@@ -63,7 +64,7 @@ func (k hooks) path(n hookName) string {
 // comes before it. What the last two say cannot change how the run ended.
 func (k hooks) around(ctx context.Context, plan *Plan, res *Result, do func() error) error {
 	if err := k.fire(ctx, hookBeforeRun, nil, map[string]any{"plan": plan}); err != nil {
-		return &HostError{Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook, or add --skip-hooks"}
+		return &fleet.HostError{Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook, or add --skip-hooks"}
 	}
 	err := do()
 	ctx = context.WithoutCancel(ctx) // an interrupted run has hooks too

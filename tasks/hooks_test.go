@@ -145,7 +145,7 @@ func TestFailingBeforeHostLeavesTheHostUntouched(t *testing.T) {
 	h := &inventory.Host{Name: "g1", Address: "10.0.0.11"}
 	ro := &rollout{cluster: k.cluster, plan: &Plan{}, hooks: k, up: map[string]bool{"g1": true}, outcomes: map[string]HostOutcome{}}
 	err := turn{rollout: ro, host: fleet.Host{Host: h, Conn: conn}, plan: &HostPlan{Host: "g1"}}.take(t.Context())
-	var he *HostError
+	var he *fleet.HostError
 	if !errors.As(err, &he) || he.Host != "g1" || he.Step != "hook before_host" || he.State != "the host was not touched" {
 		t.Errorf("error %v", err)
 	}

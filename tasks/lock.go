@@ -99,7 +99,7 @@ func acquireOnce(ctx context.Context, hosts []fleet.Host, state string, h Holder
 	}
 	l.holds[hosts[0].Name] = first
 	holds := make([]*hold, len(hosts))
-	err = eachHost(hosts[1:], func(i int, host fleet.Host) error {
+	err = fleet.Each(hosts[1:], func(i int, host fleet.Host) error {
 		var err error
 		holds[i], err = holdHost(ctx, host, state, h)
 		return err
@@ -154,7 +154,7 @@ func holdHost(ctx context.Context, host fleet.Host, state string, h Holder) (*ho
 		return nil, ctx.Err()
 	case <-time.After(lockTimeout):
 		k.close()
-		return nil, &HostError{Host: host.Name, Step: "take the lock", Cause: fmt.Errorf("no answer within %s", lockTimeout)}
+		return nil, &fleet.HostError{Host: host.Name, Step: "take the lock", Cause: fmt.Errorf("no answer within %s", lockTimeout)}
 	}
 	if word == "locked" {
 		return k, nil
@@ -171,7 +171,7 @@ func refused(host, word string, runErr error) error {
 		if runErr == nil {
 			runErr = fmt.Errorf("unexpected answer %q", word)
 		}
-		return &HostError{Host: host, Step: "take the lock", Cause: runErr}
+		return &fleet.HostError{Host: host, Step: "take the lock", Cause: runErr}
 	}
 	e := &LockedError{Host: host, Frozen: kind == "frozen"}
 	if err := json.Unmarshal([]byte(rest), &e.Holder); err != nil || e.Holder.User == "" {
@@ -232,13 +232,13 @@ const staleLease = 25 * time.Second
 // *[LockedError] when somebody else came between, wraps errLockTaken when the lock
 // was broken by force, and is that of the link when it is still lost.
 func (l *Lock) Renew(ctx context.Context, hosts ...fleet.Host) error {
-	return eachHost(hosts, func(_ int, h fleet.Host) error {
+	return fleet.Each(hosts, func(_ int, h fleet.Host) error {
 		k := l.hold(h.Name)
 		if k == nil || !k.lost() {
 			return nil
 		}
 		if !unreachable(k.err) {
-			return &HostError{Host: h.Name, Step: "hold the lock", Cause: errLockTaken, State: "no further host was touched", Next: "ghadeploy lock INVENTORY"}
+			return &fleet.HostError{Host: h.Name, Step: "hold the lock", Cause: errLockTaken, State: "no further host was touched", Next: "ghadeploy lock INVENTORY"}
 		}
 		fresh, err := l.retake(ctx, h)
 		if err != nil {

@@ -19,7 +19,7 @@ func (r *rollout) stopOthers(ctx context.Context) error {
 	later := slices.Concat(r.plan.Policy.Batches[1:]...)
 	others := slices.DeleteFunc(r.running(), func(h fleet.Host) bool { return !slices.Contains(later, h.Name) })
 	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "stop", Message: r.plan.Policy.Reason})
-	return eachHost(others, func(_ int, h fleet.Host) error {
+	return fleet.Each(others, func(_ int, h fleet.Host) error {
 		t := r.turnOf(h)
 		if err := t.leave(ctx); err != nil {
 			_ = t.putBack(ctx) // the error tells of the balancer already
@@ -67,7 +67,7 @@ func (r *rollout) leaveStopped(cause error, why, next string) error {
 	state := strings.Join(stopped, ", ") + " stay stopped: " + why
 	r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: state + "; next: " + next})
 	var g *GateError
-	var h *HostError
+	var h *fleet.HostError
 	switch {
 	case errors.As(cause, &g):
 		g.State = also(g.State, state)
@@ -93,7 +93,7 @@ func (r *rollout) bringBack(ctx context.Context, cause error) error {
 	if len(stopped) > 0 {
 		r.sink.Emit(event.Event{Kind: event.Info, Run: r.run, Message: fmt.Sprintf("start %s again, which were stopped for the first host", strings.Join(names(stopped), ", "))})
 	}
-	err := eachHost(stopped, func(_ int, h fleet.Host) error {
+	err := fleet.Each(stopped, func(_ int, h fleet.Host) error {
 		t := r.turnOf(h)
 		err := t.command(ctx, verbStart, t.plan.From)
 		o := HostOutcome{Outcome: "unchanged", Runs: t.plan.From.String(), Detail: "was stopped meanwhile, and serves again"}
@@ -103,5 +103,5 @@ func (r *rollout) bringBack(ctx context.Context, cause error) error {
 		t.outcome(h.Name, o)
 		return err
 	})
-	return joined([]error{cause, err})
+	return fleet.Join(cause, err)
 }

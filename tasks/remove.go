@@ -145,7 +145,7 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 		mode = "purge"
 	}
 	pa := r.c.Paths
-	err := eachHost(gone, func(_ int, h fleet.Host) error {
+	err := fleet.Each(gone, func(_ int, h fleet.Host) error {
 		_, err := h.Run(ctx, remote.Command{
 			Step: "remove", Script: removeScript, Args: []string{pa.Root, pa.Etc, pa.State, pa.Service, pa.Data, pa.Logs, pa.User, mode}, Become: true, Timeout: stageTimeout,
 		})

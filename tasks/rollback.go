@@ -243,7 +243,7 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 		_ = db.Close()
 	}
 	if err != nil {
-		return &HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched", Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
+		return &fleet.HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched", Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
 	}
 	if m.LatestAt.After(seenGood) || oneWay {
 		return &UsageError{fmt.Sprintf("migrations ran since %s was last seen good (the last, %q, at %s): it does not know the schema they made; restore the dump that was taken before: ghadeploy rollback INVENTORY --with-database DUMP (ghadeploy backup INVENTORY --list)", back, m.LatestID, m.LatestAt.Format(time.RFC3339))}
@@ -311,14 +311,14 @@ func (r *Runner) putBack(ctx context.Context, ro *rollout, p *picture, from *fou
 // unmoved refuses to go on when another run has changed a host before this one got its
 // lock: its turns would undo what that run did.
 func (r *Runner) unmoved(ctx context.Context, p *picture) error {
-	return eachHost(p.connected(), func(i int, h fleet.Host) error {
+	return fleet.Each(p.connected(), func(i int, h fleet.Host) error {
 		was := p.hosts[i].facts
 		now, err := r.observeHost(ctx, h)
 		if err != nil {
 			return err
 		}
 		if now.Current != was.Current || now.Service.Generation != was.Service.Generation {
-			return &HostError{Host: h.Name, Step: "look again under the lock", Cause: fmt.Errorf("another run has changed it: generation %s is current now, it was %s", orNone(now.Current), orNone(was.Current)),
+			return &fleet.HostError{Host: h.Name, Step: "look again under the lock", Cause: fmt.Errorf("another run has changed it: generation %s is current now, it was %s", orNone(now.Current), orNone(was.Current)),
 				State: "nothing was touched", Next: "run it again"}
 		}
 		return nil
@@ -339,7 +339,7 @@ func (r *Runner) warnOfInventory(plan *Plan) {
 
 // stopAll takes all hosts out of service at once.
 func (r *rollout) stopAll(ctx context.Context, hosts []fleet.Host) error {
-	return eachHost(hosts, func(_ int, h fleet.Host) error {
+	return fleet.Each(hosts, func(_ int, h fleet.Host) error {
 		t := r.turnOf(h)
 		if err := t.leave(ctx); err != nil {
 			_ = t.putBack(ctx) // the error tells of the balancer already

@@ -148,7 +148,7 @@ func (r *rollout) roll(ctx context.Context) error {
 			break
 		}
 	}
-	return joined(failed)
+	return fleet.Join(failed...)
 }
 
 // next is a batch and what comes after it. over ends the rollout.
@@ -182,7 +182,7 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 		return true, err
 	}
 	if e := r.between(ctx, i, done); e != nil {
-		return true, joined([]error{err, e})
+		return true, fleet.Join(err, e)
 	}
 	return false, err
 }
@@ -230,7 +230,7 @@ func (r *rollout) batch(ctx context.Context, batch []string, done int, last bool
 		})
 	}
 	wg.Wait()
-	return joined(errs)
+	return fleet.Join(errs...)
 }
 
 // others are the hosts besides a batch that must be healthy before its turn; without

@@ -88,7 +88,7 @@ func (r *Runner) observe(ctx context.Context, hosts []*inventory.Host) ([]seen, 
 	}
 	wg.Wait()
 	r.o.Sink.Emit(event.Event{Kind: event.PhaseDone, Run: r.id, Step: "observe", Seconds: time.Since(start).Seconds()})
-	return out, joined(errs)
+	return out, fleet.Join(errs...)
 }
 
 // turnPatience is how long a turn that an earlier run left behind may take.
@@ -142,7 +142,7 @@ func (r *Runner) openBalancer(ctx context.Context) (balancer.Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b, joined(errs)
+	return b, fleet.Join(errs...)
 }
 
 // unreachable tells whether an error is about hosts that could not be reached.

@@ -49,7 +49,7 @@ func (s *stager) stage(ctx context.Context, h fleet.Host, want *HostState, actio
 		s.sink.Emit(event.Event{Kind: event.StepStarted, Run: s.run, Host: h.Name, Step: step, Message: a.Summary})
 		if err := do(ctx, h, want, a); err != nil {
 			s.sink.Emit(event.Event{Kind: event.StepFailed, Run: s.run, Host: h.Name, Step: step, Error: err.Error(), Seconds: time.Since(start).Seconds()})
-			return &HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it and run apply again"}
+			return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it and run apply again"}
 		}
 		took := time.Since(start).Seconds()
 		s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})

@@ -46,7 +46,7 @@ func (r *Runner) Status(ctx context.Context, each func(HostStatus)) (*Status, er
 	}
 	s.Hosts = out
 	s.judge(r.c)
-	return s, joined(errs)
+	return s, fleet.Join(errs...)
 }
 
 // limited are the selected hosts in inventory order.
@@ -352,5 +352,5 @@ func each[T any](ctx context.Context, r *Runner, f func(ctx context.Context, h f
 			got = append(got, v)
 		}
 	}
-	return got, joined(errs)
+	return got, fleet.Join(errs...)
 }

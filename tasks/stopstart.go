@@ -43,7 +43,7 @@ func (r *Runner) power(ctx context.Context, kind ActionKind, what string, do fun
 				chosen = append(chosen, h)
 			}
 		}
-		err := eachHost(chosen, func(_ int, h fleet.Host) error {
+		err := fleet.Each(chosen, func(_ int, h fleet.Host) error {
 			t := ro.turnOf(h)
 			o := HostOutcome{Outcome: "done", Runs: t.plan.To.String()}
 			if kind == ActionStop {
@@ -114,7 +114,7 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 	ro.byHand = nil // it is by hand that hosts are put back now
 	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Changed: true}
 	selected := r.selected()
-	err = eachHost(p.connected(), func(_ int, h fleet.Host) error {
+	err = fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
 		if !selected[h.Name] {
 			return nil
 		}

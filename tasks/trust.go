@@ -6,6 +6,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 func targetOf(h *inventory.Host) remote.Target {
@@ -39,7 +40,7 @@ func eachTarget(hosts []*inventory.Host, f func(i int, h *inventory.Host) error)
 		wg.Go(func() { errs[i] = f(i, h) })
 	}
 	wg.Wait()
-	return joined(errs)
+	return fleet.Join(errs...)
 }
 
 // Trust asks the selected hosts for their SSH keys, logged in to nothing, and says

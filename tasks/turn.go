@@ -43,7 +43,7 @@ func (r *rollout) turnOf(h fleet.Host) turn {
 // host is never left drained.
 func (t turn) take(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookBeforeHost, t.host.Host, t.plan); err != nil {
-		return &HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: "the host was not touched", Next: "correct the hook and run apply again"}
+		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: "the host was not touched", Next: "correct the hook and run apply again"}
 	}
 	wasUp := t.isUp()
 	err := t.leave(ctx)
@@ -110,7 +110,7 @@ func (t turn) leave(ctx context.Context) error {
 	}
 	return t.step(stepDrain, func() error {
 		if err := t.balancer.Drain(ctx, t.host.Host); err != nil {
-			return &HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then run apply again"}
+			return &fleet.HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then run apply again"}
 		}
 		err := t.balancer.WaitIdle(ctx, t.host.Host, t.cluster.Rollout.Drain)
 		var busy *balancer.BusyError
@@ -224,7 +224,7 @@ func (t turn) undrain(ctx context.Context) error {
 	}
 	return t.step(stepUndrain, func() error {
 		if err := t.balancer.Undrain(ctx, t.host.Host); err != nil {
-			return &HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
+			return &fleet.HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
 		}
 		if err := t.balancer.WaitUp(ctx, t.host.Host, t.cluster.Rollout.GateTimeout); err != nil {
 			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then run apply again"}

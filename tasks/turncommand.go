@@ -57,7 +57,7 @@ func runTurn(ctx context.Context, h fleet.Host, v verb, p inventory.Paths, gener
 	})
 	var exit *remote.ExitError
 	if errors.As(err, &exit) && strings.Contains(exit.Stderr, "already exists") {
-		return &HostError{Host: h.Name, Step: string(v), Cause: errTurnBusy, Next: "wait for it, then run apply again"}
+		return &fleet.HostError{Host: h.Name, Step: string(v), Cause: errTurnBusy, Next: "wait for it, then run apply again"}
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // abandonTimeout is how long a run that is told to stop at once may still take to
@@ -26,7 +27,7 @@ func (t turn) abandoned(ctx context.Context, cause error) error {
 		detail += "; it may still be drained"
 	}
 	t.outcome(t.host.Name, HostOutcome{Outcome: "interrupted", Runs: "unknown", Detail: detail})
-	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: detail, Next: "ghadeploy apply INVENTORY"}
+	return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: detail, Next: "ghadeploy apply INVENTORY"}
 }
 
 // migrationCount is how many migrations the database has seen, when that could be read.
@@ -54,7 +55,7 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 		if err := t.putBack(ctx); err != nil {
 			state += "; it may still be drained"
 		}
-		return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: "bring it back, then: ghadeploy apply INVENTORY"}
+		return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: "bring it back, then: ghadeploy apply INVENTORY"}
 	}
 	if t.blameless(cause) {
 		return t.kept(ctx, cause)
@@ -74,12 +75,12 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 		g.Journal, g.State, g.Next = lines, state, next
 		return cause
 	}
-	var h *HostError
+	var h *fleet.HostError
 	if errors.As(cause, &h) {
 		h.State = also(h.State, state)
 		return cause
 	}
-	return &HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: next}
+	return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: next}
 }
 
 // waits leaves a host on what it was given when something that all hosts share is away:
@@ -105,7 +106,7 @@ func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
 func (t turn) recover(ctx context.Context, cause error, wasUp bool) (state, next string) {
 	back := t.plan.From.Generation
 	policy := t.rollout.plan.Policy.OnFailure
-	var never *HostError
+	var never *fleet.HostError
 	if errors.As(cause, &never) && never.Step == stepDrain {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.From.String(), Detail: "not touched"})
 		if err := t.putBack(ctx); err != nil {
@@ -156,7 +157,7 @@ func (t turn) noWayBack(ctx context.Context, before migrationCount) string {
 func (t turn) blameless(cause error) bool {
 	var gone *remote.UnreachableError
 	var g *GateError
-	var h *HostError
+	var h *fleet.HostError
 	var l *LockedError
 	switch {
 	case errors.As(cause, &l), errors.Is(cause, errLockTaken), errors.As(cause, &gone):

@@ -46,5 +46,5 @@ func (r *Runner) Verify(ctx context.Context, o verify.Options) (*verify.Report, 
 		in.Stop, in.Start = command(verbStop), command(verbStart)
 	}
 	report, err := verify.Run(ctx, in)
-	return &report, joined([]error{hostErr, err})
+	return &report, fleet.Join(hostErr, err)
 }

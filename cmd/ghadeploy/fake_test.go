@@ -11,6 +11,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -37,7 +38,7 @@ func failureNamed(name string) error {
 		"locked":      &tasks.LockedError{Host: "h1", Holder: tasks.Holder{User: "ops", From: "laptop", PID: 7, Since: then, Command: "apply"}},
 		"check":       &tasks.CheckError{Failed: []string{"h1: clock: 120 s off"}},
 		"usage":       &tasks.UsageError{Message: "10.3.1 is newer; use --allow-downgrade"},
-		"other":       &tasks.HostError{Host: "h1", Step: "unpack", Cause: errors.New("disk full")},
+		"other":       &fleet.HostError{Host: "h1", Step: "unpack", Cause: errors.New("disk full")},
 		"cancelled":   context.Canceled,
 		"both":        errors.Join(&tasks.GateError{Host: "h2", Gate: "health"}, &remote.UnreachableError{Host: "h3", Cause: errors.New("gone")}),
 	}[name]

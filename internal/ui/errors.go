@@ -9,6 +9,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // Failure is one error in parts, for people and for JSON.
@@ -97,7 +98,7 @@ func failure(err error) Failure {
 		usage       *tasks.UsageError
 		gate        *tasks.GateError
 		unreachable *remote.UnreachableError
-		host        *tasks.HostError
+		host        *fleet.HostError
 		locked      *tasks.LockedError
 		check       *tasks.CheckError
 		paused      *tasks.PausedError
@@ -135,7 +136,7 @@ func gateMessage(g *tasks.GateError) string {
 
 func unreachableFailure(err error, u *remote.UnreachableError) Failure {
 	f := Failure{Kind: "unreachable", Host: u.Host, Message: fmt.Sprintf("unreachable: %v", u.Cause), Next: u.Hint}
-	var host *tasks.HostError
+	var host *fleet.HostError
 	if errors.As(err, &host) {
 		f.Step, f.State = host.Step, host.State
 		f.Next = orWord(host.Next, f.Next)

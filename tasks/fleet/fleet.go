@@ -1,5 +1,6 @@
 // Package fleet is the hosts of one run and their connections: one SSH
-// connection a host, opened in parallel, kept for the whole run.
+// connection a host, opened in parallel, kept for the whole run. [Each] works on
+// many hosts at once, and [HostError] says what went wrong on one.
 package fleet
 
 import (

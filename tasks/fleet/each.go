@@ -1,28 +1,26 @@
-package tasks
+package fleet
 
 import (
 	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
-
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
-// eachHost runs f for all hosts at once, waits for all, and keeps every error.
-func eachHost(hosts []fleet.Host, f func(i int, h fleet.Host) error) error {
+// Each runs f for all hosts at once, waits for all, and keeps every error.
+func Each(hosts []Host, f func(i int, h Host) error) error {
 	errs := make([]error, len(hosts))
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() { errs[i] = f(i, h) })
 	}
 	wg.Wait()
-	return joined(errs)
+	return Join(errs...)
 }
 
-// joined keeps every error, so that errors.As finds each; nil when there is none. In
-// one line of text they stand one after another.
-func joined(errs []error) error {
+// Join keeps every error, so that errors.As finds each; nil when there is none. Unlike
+// those of errors.Join they stand one after another in one line of text.
+func Join(errs ...error) error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
 		out := make([]string, len(errs))
 		for i, err := range errs {
