@@ -10,6 +10,14 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
+// Drift is one file on a host that is not what was deployed.
+type Drift struct {
+	Host    string `json:"host"`
+	Path    string `json:"path"`
+	What    string `json:"what"` // "changed", "missing", "unexpected"
+	Unified string `json:"unified,omitempty"`
+}
+
 // textScript prints files as they are: length and path, then the text.
 const textScript = `
 cd "$1/current/" || exit 0

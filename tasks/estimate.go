@@ -1,30 +1,21 @@
 package tasks
 
 import (
-	"bufio"
-	"encoding/json"
-	"os"
 	"slices"
+
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 // estimate is how long the plan's turns will take, from what turns took before, in
 // seconds; 0 when there is no past to learn from.
 func (r *Runner) estimate(p *Plan) float64 {
-	path, err := localJournal(r.c.Name)
+	entries, err := journal.ReadLocal(r.c.Name)
 	if err != nil {
 		return 0
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer func() { _ = f.Close() }()
 	var turns []float64
-	lines := bufio.NewScanner(f)
-	lines.Buffer(make([]byte, 64<<10), 4<<20)
-	for lines.Scan() {
-		var e JournalEntry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Step == "turn" && e.Result == "done" {
+	for _, e := range entries {
+		if e.Step == "turn" && e.Result == "done" {
 			turns = append(turns, e.Seconds)
 		}
 	}

@@ -9,6 +9,15 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
+// ExecResult is what a command left behind on one host.
+type ExecResult struct {
+	Host   string `json:"host"`
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr"`
+	Status int    `json:"status"`
+	Error  string `json:"error,omitempty"`
+}
+
 // execTimeout bounds a command of `exec`; the operator's own --timeout comes on top.
 const execTimeout = time.Hour
 

@@ -9,6 +9,13 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
+// HostLock is who holds a host.
+type HostLock struct {
+	Host   string  `json:"host"`
+	Held   *Holder `json:"held,omitempty"`
+	Frozen *Holder `json:"frozen,omitempty"`
+}
+
 // freezeScript writes who froze the host, from stdin, unless a run holds it.
 const freezeScript = `
 umask 077; mkdir -p "$1" && exec 9>>"$1/lock" || exit 1

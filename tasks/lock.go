@@ -17,6 +17,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 //go:embed lock.sh
@@ -301,7 +302,7 @@ func (l *Lock) Release() {
 }
 
 // Journal appends one line to the journal of a host, or of all hosts for "".
-func (l *Lock) Journal(host string, e JournalEntry) {
+func (l *Lock) Journal(host string, e journal.Entry) {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return

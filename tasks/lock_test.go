@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 // localHost is this machine as a host of a fleet.
@@ -119,7 +120,7 @@ func TestJournalAndGoodAreWrittenInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []string{"drain", "stop's", "st\\art"} {
-		l.Journal("h1", JournalEntry{Run: "r", Step: step, Result: "done", Message: `a "quoted" $HOME`})
+		l.Journal("h1", journal.Entry{Run: "r", Step: step, Result: "done", Message: `a "quoted" $HOME`})
 	}
 	for _, g := range []string{"aa", "bb", "aa"} {
 		l.Good("h1", g)
@@ -129,7 +130,7 @@ func TestJournalAndGoodAreWrittenInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := readJournal(b)
+	got := journal.Read(b)
 	if len(got) != 3 || got[0].Step != "drain" || got[1].Step != "stop's" || got[2].Step != `st\art` || got[2].Message != `a "quoted" $HOME` {
 		t.Errorf("journal: %q", b)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -49,4 +50,12 @@ func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do 
 	defer func() { j.end(res, err) }()
 	res.Changed = true
 	return res, do(lock, res)
+}
+
+// lockAll takes the lock of every host of the cluster: a rollout looks at all of
+// them, whichever --limit lets change.
+func (r *Runner) lockAll(ctx context.Context, hosts []fleet.Host) (*Lock, error) {
+	return acquire(ctx, hosts, r.c.Paths.State, newHolder(r.o.Command, r.id), r.o.LockWait, func(err error) {
+		r.o.Sink.Emit(event.Event{Kind: event.Info, Run: r.id, Message: "wait for the lock: " + err.Error()})
+	})
 }

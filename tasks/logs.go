@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +14,14 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
+
+// LogLine is one line of a host's journal.
+type LogLine struct {
+	Host  string    `json:"host"`
+	Time  time.Time `json:"time"`
+	Level string    `json:"level,omitempty"`
+	Text  string    `json:"text"`
+}
 
 // LogOptions say which lines of the hosts' journals are wanted.
 type LogOptions struct {
@@ -47,7 +57,7 @@ func (r *Runner) Logs(ctx context.Context, o LogOptions, give func(LogLine)) err
 func (o LogOptions) number() string {
 	switch {
 	case o.Lines > 0:
-		return itoa(o.Lines)
+		return strconv.Itoa(o.Lines)
 	case o.Since != "":
 		return "all"
 	case o.Grep != nil:
@@ -111,7 +121,7 @@ func parseLogLine(host, line string) (LogLine, bool) {
 func merge(lines <-chan LogLine, follow bool, give func(LogLine)) {
 	var held []LogLine
 	flush := func(until time.Time) {
-		sortLines(held)
+		slices.SortStableFunc(held, func(a, b LogLine) int { return a.Time.Compare(b.Time) })
 		i := 0
 		for ; i < len(held) && (until.IsZero() || held[i].Time.Before(until)); i++ {
 			give(held[i])

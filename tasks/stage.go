@@ -14,6 +14,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 var (
@@ -53,7 +54,7 @@ func (s *stager) stage(ctx context.Context, h fleet.Host, want *HostState, actio
 		}
 		took := time.Since(start).Seconds()
 		s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})
-		s.lock.Journal(h.Name, JournalEntry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
+		s.lock.Journal(h.Name, journal.Entry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
 	}
 	return nil
 }

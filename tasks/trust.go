@@ -9,6 +9,14 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
+// HostKey is a host's SSH key.
+type HostKey struct {
+	Host        string `json:"host"`
+	Type        string `json:"type"`
+	Fingerprint string `json:"fingerprint"`
+	Known       bool   `json:"known"`
+}
+
 func targetOf(h *inventory.Host) remote.Target {
 	s := h.SSH
 	return remote.Target{

@@ -10,6 +10,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 // turn is one host's way through a change.
@@ -90,9 +91,9 @@ func (t turn) isUp() bool {
 func (t turn) step(name string, f func() error) error {
 	start := time.Now()
 	t.sink.Emit(event.Event{Kind: event.StepStarted, Run: t.run, Host: t.host.Name, Step: name})
-	t.lock.Journal(t.host.Name, JournalEntry{Time: start.UTC(), Run: t.run, Host: t.host.Name, Step: name, Result: "started"})
+	t.lock.Journal(t.host.Name, journal.Entry{Time: start.UTC(), Run: t.run, Host: t.host.Name, Step: name, Result: "started"})
 	err := f()
-	e := JournalEntry{Time: time.Now().UTC(), Run: t.run, Host: t.host.Name, Step: name, Result: "done", Seconds: time.Since(start).Seconds()}
+	e := journal.Entry{Time: time.Now().UTC(), Run: t.run, Host: t.host.Name, Step: name, Result: "done", Seconds: time.Since(start).Seconds()}
 	ev := event.Event{Kind: event.StepDone, Run: t.run, Host: t.host.Name, Step: name, Seconds: e.Seconds}
 	if err != nil {
 		e.Result, e.Message = "failed", err.Error()

@@ -85,7 +85,7 @@ func lookAtAll(t *testing.T, inv *labtest.Inventory) {
 	if err := json.Unmarshal([]byte(ran.Stdout), &h); err != nil || len(h.Runs) != 1 {
 		t.Fatalf("history: %v, %d runs, want the one apply", err, len(h.Runs))
 	}
-	seen(t, "run", exitDone, "history", inv.Path, "show", h.Runs[0].Run)
+	seen(t, "run", exitDone, "history", inv.Path, "show", h.Runs[0].ID)
 	logs := labtest.Ghadeploy(t, "-o", "json", "logs", inv.Path, "--limit", "h1")
 	lines := strings.Split(strings.TrimSpace(logs.Stdout), "\n")
 	for _, l := range lines[:min(len(lines), 20)] {

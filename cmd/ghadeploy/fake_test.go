@@ -12,6 +12,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -133,8 +134,8 @@ func (f *fakeRunner) Exec(_ context.Context, command []string, _ bool) ([]tasks.
 	return out, f.fail
 }
 
-func (f *fakeRunner) History(context.Context, bool) ([]tasks.RunRecord, error) {
-	return []tasks.RunRecord{{Run: "20261124-1", Cluster: f.cluster.Name, Command: "apply", User: "ops", Start: then, End: then.Add(time.Minute), Outcome: "done"}}, f.fail
+func (f *fakeRunner) History(context.Context, bool) ([]journal.Run, error) {
+	return []journal.Run{{ID: "20261124-1", Cluster: f.cluster.Name, Command: "apply", User: "ops", Start: then, End: then.Add(time.Minute), Outcome: "done"}}, f.fail
 }
 
 func (f *fakeRunner) Releases(context.Context) ([]tasks.HostReleases, error) {

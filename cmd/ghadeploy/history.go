@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
-	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 type historyOptions struct {
@@ -18,13 +18,13 @@ type historyOptions struct {
 
 // historyResult is the document of history -o json, newest run first.
 type historyResult struct {
-	Runs []tasks.RunRecord `json:"runs"`
+	Runs []journal.Run `json:"runs"`
 	partial
 }
 
 // runResult is the document of history show -o json.
 type runResult struct {
-	tasks.RunRecord
+	journal.Run
 	partial
 }
 
@@ -68,7 +68,7 @@ func (a *app) history(ctx context.Context, o historyOptions) error {
 		if e != nil {
 			return e
 		}
-		return showAll(a, &runResult{RunRecord: r}, err, func() error {
+		return showAll(a, &runResult{Run: r}, err, func() error {
 			return ui.WriteRun(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), r)
 		})
 	}
@@ -78,20 +78,20 @@ func (a *app) history(ctx context.Context, o historyOptions) error {
 }
 
 // oneRun finds a run by the beginning of its id.
-func oneRun(runs []tasks.RunRecord, id string) (tasks.RunRecord, error) {
-	var found []tasks.RunRecord
+func oneRun(runs []journal.Run, id string) (journal.Run, error) {
+	var found []journal.Run
 	for _, r := range runs {
-		if strings.HasPrefix(r.Run, id) {
+		if strings.HasPrefix(r.ID, id) {
 			found = append(found, r)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return tasks.RunRecord{}, usage("no run %s; next: ghadeploy history INVENTORY", id)
+		return journal.Run{}, usage("no run %s; next: ghadeploy history INVENTORY", id)
 	case 1:
 		return found[0], nil
 	}
-	return tasks.RunRecord{}, usage("%d runs begin with %s: write more of the id", len(found), id)
+	return journal.Run{}, usage("%d runs begin with %s: write more of the id", len(found), id)
 }
 
 // orEmpty makes JSON say [] and not null.

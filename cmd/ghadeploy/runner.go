@@ -7,6 +7,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -31,7 +32,7 @@ type runner interface {
 	Verify(context.Context, verify.Options) (*verify.Report, error)
 	Logs(ctx context.Context, o tasks.LogOptions, each func(tasks.LogLine)) error
 	Exec(ctx context.Context, command []string, become bool) ([]tasks.ExecResult, error)
-	History(ctx context.Context, local bool) ([]tasks.RunRecord, error)
+	History(ctx context.Context, local bool) ([]journal.Run, error)
 	Releases(context.Context) ([]tasks.HostReleases, error)
 	Lock(ctx context.Context, message string) error
 	Unlock(ctx context.Context, force bool) error

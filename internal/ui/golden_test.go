@@ -17,6 +17,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -161,10 +162,10 @@ func TestFindings(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	run := tasks.RunRecord{Run: "20261124-115800-9f3a", Cluster: "prod", Command: "apply", User: "ops", From: "laptop", Start: noon, End: noon.Add(95 * time.Second), Outcome: "failed",
-		Hosts: map[string]string{"g1": "done", "g2": "rolled back"}, PlanHash: "9f3a", Entries: []tasks.JournalEntry{{Time: noon, Host: "g1", Step: "gate:health", Result: "done", Seconds: 1.5, Message: "ok twice"}}}
+	run := journal.Run{ID: "20261124-115800-9f3a", Cluster: "prod", Command: "apply", User: "ops", From: "laptop", Start: noon, End: noon.Add(95 * time.Second), Outcome: "failed",
+		Hosts: map[string]string{"g1": "done", "g2": "rolled back"}, PlanHash: "9f3a", Entries: []journal.Entry{{Time: noon, Host: "g1", Step: "gate:health", Result: "done", Seconds: 1.5, Message: "ok twice"}}}
 	golden(t, "history", func(l look, b *strings.Builder) error {
-		return WriteHistory(b, l.style, l.width, []tasks.RunRecord{run, {Run: "20261123-101500-1c2d", Command: "restart", User: "ci", Start: noon.Add(-26 * time.Hour), Outcome: "unfinished"}})
+		return WriteHistory(b, l.style, l.width, []journal.Run{run, {ID: "20261123-101500-1c2d", Command: "restart", User: "ci", Start: noon.Add(-26 * time.Hour), Outcome: "unfinished"}})
 	})
 	golden(t, "history-run", func(l look, b *strings.Builder) error { return WriteRun(b, l.style, l.width, run) })
 }

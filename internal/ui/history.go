@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/journal"
 )
 
 // WriteHistory lists runs, newest first.
-func WriteHistory(w io.Writer, s Style, columns int, runs []tasks.RunRecord) error {
+func WriteHistory(w io.Writer, s Style, columns int, runs []journal.Run) error {
 	if len(runs) == 0 {
 		_, err := io.WriteString(w, "no runs yet\n")
 		return err
 	}
 	rows := make([][]string, len(runs))
 	for i, r := range runs {
-		rows[i] = []string{r.Run, clockDate(r.Start), r.Command, runOutcome(s, r.Outcome), duration(r), who(r), plural(len(r.Hosts), "host")}
+		rows[i] = []string{r.ID, clockDate(r.Start), r.Command, runOutcome(s, r.Outcome), duration(r), who(r), plural(len(r.Hosts), "host")}
 	}
 	_, err := io.WriteString(w, table(s, []column{
 		{title: "RUN"}, {title: "STARTED"}, {title: "COMMAND"}, {title: "OUTCOME"},
@@ -29,9 +30,9 @@ func WriteHistory(w io.Writer, s Style, columns int, runs []tasks.RunRecord) err
 }
 
 // WriteRun shows one run: what it did to whom, step by step.
-func WriteRun(w io.Writer, s Style, columns int, r tasks.RunRecord) error {
+func WriteRun(w io.Writer, s Style, columns int, r journal.Run) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", s.Strong("run "+r.Run+": "+r.Command+" on "+r.Cluster))
+	fmt.Fprintf(&b, "%s\n", s.Strong("run "+r.ID+": "+r.Command+" on "+r.Cluster))
 	for _, f := range [][2]string{
 		{"started", clockDate(r.Start)}, {"took", duration(r)}, {"by", who(r)}, {"outcome", runOutcome(s, r.Outcome)},
 		{"plan", r.PlanHash}, {"inventory", r.InventoryHash},
@@ -55,14 +56,14 @@ func WriteRun(w io.Writer, s Style, columns int, r tasks.RunRecord) error {
 	return err
 }
 
-func duration(r tasks.RunRecord) string {
+func duration(r journal.Run) string {
 	if r.End.IsZero() || r.Start.IsZero() {
 		return ""
 	}
 	return span(r.End.Sub(r.Start))
 }
 
-func who(r tasks.RunRecord) string {
+func who(r journal.Run) string {
 	if r.From == "" {
 		return r.User
 	}

@@ -1,0 +1,58 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strconv"
+
+	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// maxRead is how many bytes of a host's journal are read, from its end.
+const maxRead = 4 << 20
+
+// Read gives the entries of a journal; a line that a crash cut short is left out.
+func Read(b []byte) (out []Entry) {
+	s := bufio.NewScanner(bytes.NewReader(b))
+	s.Buffer(make([]byte, 64<<10), maxRead)
+	for s.Scan() {
+		var e Entry
+		if json.Unmarshal(s.Bytes(), &e) == nil && e.Run != "" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// ReadLocal gives the entries of a cluster's journal on the operator's machine; none
+// when there is no such file.
+func ReadLocal(cluster string) ([]Entry, error) {
+	p, err := path(cluster)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(p)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	return Read(b), err
+}
+
+// ReadHost gives the last entries of the journal in a host's state folder. Those that
+// name no host are this one's.
+func ReadHost(ctx context.Context, h fleet.Host, state string) ([]Entry, error) {
+	res, err := h.Run(ctx, remote.Command{
+		Step: "read the journal", Script: `[ ! -r "$1" ] || tail -c "$2" "$1"`, Args: []string{state + "/" + name, strconv.Itoa(maxRead)}, Become: true,
+	})
+	entries := Read(res.Stdout)
+	for i := range entries {
+		if entries[i].Host == "" && entries[i].Step != "run" {
+			entries[i].Host = h.Name
+		}
+	}
+	return entries, err
+}
