@@ -11,6 +11,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Plan says what Apply would do. It writes nothing on any host.
@@ -65,13 +66,13 @@ func (r *Runner) change(ctx context.Context, w want) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
-		return r.carryOut(ctx, w, plan, lock, res)
+	return r.locked(ctx, p.connected(), plan, func(held *lock.Lock, res *Result) error {
+		return r.carryOut(ctx, w, plan, held, res)
 	})
 }
 
 // carryOut does what a plan says, under the lock of every host.
-func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, res *Result) error {
+func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, held *lock.Lock, res *Result) error {
 	// Somebody may have changed the hosts between the plan and the lock.
 	p, plan, err := r.again(ctx, w, plan)
 	if err != nil {
@@ -85,7 +86,7 @@ func (r *Runner) carryOut(ctx context.Context, w want, plan *Plan, lock *Lock, r
 		return err
 	}
 	k := r.hooks()
-	return k.around(ctx, plan, res, func() error { return r.execute(ctx, p, plan, lock, k, res) })
+	return k.around(ctx, plan, res, func() error { return r.execute(ctx, p, plan, held, k, res) })
 }
 
 // again reads and plans once more under the lock. Whoever held it before us has left
@@ -154,11 +155,11 @@ func (r *Runner) phaseDone(name string, start time.Time) {
 }
 
 // execute is what the plan says, in its order.
-func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, lock *Lock, k hooks, res *Result) error {
+func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, held *lock.Lock, k hooks, res *Result) error {
 	if err := r.before(ctx, p, plan, false); err != nil {
 		return err
 	}
-	if err := r.stage(ctx, p, plan, lock); err != nil {
+	if err := r.stage(ctx, p, plan, held); err != nil {
 		return err
 	}
 	if r.stopped() {
@@ -172,7 +173,7 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, lock *Lock
 	if plan.changesVersion() {
 		before = r.content(ctx, p.connected())
 	}
-	ro := r.rollout(p, plan, lock, k)
+	ro := r.rollout(p, plan, held, k)
 	ro.migrated = func(ctx context.Context) error {
 		if err := r.nothingLost(ctx, p, before, "only the first host runs the new version"); err != nil {
 			return ro.leaveStopped(err, "the first host's migration lost something", r.wayBack(p))
@@ -185,7 +186,7 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, lock *Lock
 	if err := r.nothingLost(ctx, p, before, "all hosts run the new version"); err != nil {
 		return err
 	}
-	return r.prune(ctx, p, plan, lock)
+	return r.prune(ctx, p, plan, held)
 }
 
 func (r *Runner) stopped() bool {
@@ -240,8 +241,8 @@ func (r *Runner) dump(ctx context.Context, hosts []fleet.Host, plan *Plan) (data
 }
 
 // stage does everything harmless on all hosts at once.
-func (r *Runner) stage(ctx context.Context, p *picture, plan *Plan, lock *Lock) error {
-	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: lock, run: r.id}
+func (r *Runner) stage(ctx context.Context, p *picture, plan *Plan, held *lock.Lock) error {
+	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: held, run: r.id}
 	r.phase("stage", "bring what is new beside what runs")
 	defer r.phaseDone("stage", time.Now())
 	return fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
@@ -249,9 +250,9 @@ func (r *Runner) stage(ctx context.Context, p *picture, plan *Plan, lock *Lock) 
 	})
 }
 
-func (r *Runner) rollout(p *picture, plan *Plan, lock *Lock, k hooks) *rollout {
+func (r *Runner) rollout(p *picture, plan *Plan, held *lock.Lock, k hooks) *rollout {
 	ro := &rollout{
-		cluster: r.c, plan: plan, desired: p.desired, hosts: p.fleet(), balancer: p.balancer, sink: r.o.Sink, lock: lock,
+		cluster: r.c, plan: plan, desired: p.desired, hosts: p.fleet(), balancer: p.balancer, sink: r.o.Sink, lock: held,
 		run: r.id, pause: r.o.Pause, interrupt: r.o.Interrupt, hooks: k,
 		up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{}, byHand: map[string]string{},
 	}
@@ -314,8 +315,8 @@ func (r *Runner) roll(ctx context.Context, ro *rollout, res *Result) error {
 }
 
 // prune deletes what retention lists, once everything else has succeeded.
-func (r *Runner) prune(ctx context.Context, p *picture, plan *Plan, lock *Lock) error {
-	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: lock, run: r.id}
+func (r *Runner) prune(ctx context.Context, p *picture, plan *Plan, held *lock.Lock) error {
+	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: held, run: r.id}
 	return fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
 		for _, a := range plan.Host(h.Name).Actions {
 			if a.Kind != ActionPrune {

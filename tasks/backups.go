@@ -28,11 +28,11 @@ func (r *Runner) Backup(ctx context.Context) (database.Backup, error) {
 	if err != nil {
 		return database.Backup{}, err
 	}
-	lock, err := r.lockAll(ctx, hosts)
+	held, err := r.lockAll(ctx, hosts)
 	if err != nil {
 		return database.Backup{}, err
 	}
-	defer lock.Release()
+	defer held.Release()
 	r.phase("backup", "dump database "+r.c.Database.Name)
 	defer r.phaseDone("backup", time.Now())
 	return r.dump(ctx, hosts, nil)

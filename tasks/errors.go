@@ -38,21 +38,6 @@ func (e *GateError) Error() string {
 // also adds to what an error says of a host's state.
 func also(state, more string) string { return strings.TrimPrefix(state+"; "+more, "; ") }
 
-// LockedError is a lock that somebody else holds. Exit code 6.
-type LockedError struct {
-	Host   string
-	Holder Holder
-	Frozen bool // a manual freeze, which waiting does not end
-}
-
-// Error names the holder.
-func (e *LockedError) Error() string {
-	if e.Frozen {
-		return fmt.Sprintf("%s: frozen by %s since %s: %s; next: ghadeploy unlock INVENTORY", e.Host, e.Holder.Who(), e.Holder.Since.Format(time.RFC3339), e.Holder.Message)
-	}
-	return fmt.Sprintf("%s: locked by %s since %s (%s); next: wait, or add --lock-wait 10m", e.Host, e.Holder.Who(), e.Holder.Since.Format(time.RFC3339), e.Holder.Command)
-}
-
 // CheckError is a preflight check that failed. Exit code 7.
 type CheckError struct {
 	Failed []string // "h1: database: password authentication failed; fix: ..."

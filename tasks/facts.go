@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Facts are what Observe found on one host.
@@ -43,7 +45,7 @@ type Facts struct {
 	GoodAt map[string]time.Time
 	// Drained says who took the host out of the load balancer by hand.
 	Drained string
-	Freeze  *Holder
+	Freeze  *lock.Holder
 	// DiskFree is in bytes, where <root> lies.
 	DiskFree int64
 }
@@ -159,7 +161,7 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 	"good":    (*factsParser).good,
 	"drained": func(p *factsParser, v []string) error { p.f.Drained = v[0]; return nil },
 	"freeze": func(p *factsParser, v []string) error {
-		p.f.Freeze = &Holder{}
+		p.f.Freeze = &lock.Holder{}
 		return json.Unmarshal([]byte(strings.Join(v, "\t")), p.f.Freeze)
 	},
 	"disk": func(p *factsParser, v []string) error {

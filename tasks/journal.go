@@ -10,20 +10,21 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // runJournal is the record of a run: on every host through its lock, and on the
 // operator's machine.
 type runJournal struct {
 	run, cluster string
-	lock         *Lock
+	lock         *lock.Lock
 	local        *journal.File
 	first        journal.Entry
 }
 
-func (r *Runner) newJournal(lock *Lock) *runJournal {
-	j := &runJournal{run: r.id, cluster: r.c.Name, lock: lock, local: journal.Append(r.c.Name)}
-	h := newHolder(r.o.Command, r.id)
+func (r *Runner) newJournal(held *lock.Lock) *runJournal {
+	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name)}
+	h := lock.NewHolder(r.o.Command, r.id)
 	j.first = journal.Entry{Run: r.id, Cluster: r.c.Name, Step: "run", Result: "started", Data: map[string]string{
 		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.File), "ghadeploy": r.o.ToolVersion,
 	}}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // ErrDeclined: the operator said no to the plan. Nothing was changed.
@@ -16,7 +17,7 @@ var ErrDeclined = errors.New("not confirmed: nothing was changed")
 // takes the lock of every host, and keeps the journal while do works. An empty plan,
 // or a plan that is not the saved one, ends before that. The result says of every
 // host how it was left, whatever happened.
-func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do func(lock *Lock, res *Result) error) (res *Result, err error) {
+func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do func(held *lock.Lock, res *Result) error) (res *Result, err error) {
 	start := time.Now()
 	res = &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Warnings: plan.Warnings}
 	defer func() { res.Seconds = time.Since(start).Seconds() }()
@@ -38,24 +39,24 @@ func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do 
 			return res, err
 		}
 	}
-	lock, err := r.lockAll(ctx, hosts)
+	held, err := r.lockAll(ctx, hosts)
 	if err != nil {
 		return res, err
 	}
 	tell := r.tell(ctx, hosts, plan, res)
 	defer func() { tell(err) }() // once the lock is free: a slow receiver holds nobody up
-	defer lock.Release()
-	j := r.newJournal(lock)
+	defer held.Release()
+	j := r.newJournal(held)
 	j.begin(plan)
 	defer func() { j.end(res, err) }()
 	res.Changed = true
-	return res, do(lock, res)
+	return res, do(held, res)
 }
 
 // lockAll takes the lock of every host of the cluster: a rollout looks at all of
 // them, whichever --limit lets change.
-func (r *Runner) lockAll(ctx context.Context, hosts []fleet.Host) (*Lock, error) {
-	return acquire(ctx, hosts, r.c.Paths.State, newHolder(r.o.Command, r.id), r.o.LockWait, func(err error) {
+func (r *Runner) lockAll(ctx context.Context, hosts []fleet.Host) (*lock.Lock, error) {
+	return lock.Acquire(ctx, hosts, r.c.Paths.State, lock.NewHolder(r.o.Command, r.id), r.o.LockWait, func(err error) {
 		r.o.Sink.Emit(event.Event{Kind: event.Info, Run: r.id, Message: "wait for the lock: " + err.Error()})
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 	"github.com/ghadeploy/ghadeploy/tasks/notify"
 )
 
@@ -16,7 +17,7 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 	if len(r.c.Notify) == 0 {
 		return func(error) {}
 	}
-	by := newHolder(r.o.Command, r.id)
+	by := lock.NewHolder(r.o.Command, r.id)
 	m := notify.Message{
 		Cluster: r.c.Name, Run: r.id, Command: r.o.Command, User: by.User, From: by.From,
 		Version: versionTold(plan, r.c.Grafana.Version), Start: time.Now().UTC(),

@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // removeScript takes away what ghadeploy made on a host, and nothing else.
@@ -64,8 +65,8 @@ func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
 	if err := plan.seal(); err != nil {
 		return nil, err
 	}
-	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
-		return r.removeLocked(ctx, p, plan, rest, lock, purge, res)
+	return r.locked(ctx, p.connected(), plan, func(held *lock.Lock, res *Result) error {
+		return r.removeLocked(ctx, p, plan, rest, held, purge, res)
 	})
 }
 
@@ -112,7 +113,7 @@ func (r *Runner) without(gone map[string]bool) *Runner {
 
 // removeLocked does to every host what the plan says: those that go are stopped
 // before the others learn of it, and cleaned up when the others run without them.
-func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest *Runner, lock *Lock, purge bool, res *Result) error {
+func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest *Runner, held *lock.Lock, purge bool, res *Result) error {
 	var gone []fleet.Host
 	for _, h := range p.connected() {
 		if slices.ContainsFunc(plan.Host(h.Name).Actions, func(a Action) bool { return a.Kind == ActionRemove }) {
@@ -120,7 +121,7 @@ func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest 
 		}
 	}
 	if len(rest.c.Hosts) == 0 {
-		if err := r.rollout(p, plan, lock, hooks{}).stopAll(ctx, gone); err != nil {
+		if err := r.rollout(p, plan, held, hooks{}).stopAll(ctx, gone); err != nil {
 			return err
 		}
 		return r.cleanUp(ctx, gone, purge, res)
@@ -129,10 +130,10 @@ func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest 
 	if err != nil {
 		return err
 	}
-	if err := r.rollout(p, plan, lock, hooks{}).stopAll(ctx, gone); err != nil {
+	if err := r.rollout(p, plan, held, hooks{}).stopAll(ctx, gone); err != nil {
 		return err
 	}
-	if err := rest.execute(ctx, p2, others, lock, hooks{}, res); err != nil {
+	if err := rest.execute(ctx, p2, others, held, hooks{}, res); err != nil {
 		return err
 	}
 	return r.cleanUp(ctx, gone, purge, res)

@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Rollback takes the selected hosts back to an earlier generation, through the same
@@ -263,13 +264,13 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 		}
 		plan.putBackDatabase(from.String(), len(r.c.Hosts))
 	}
-	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
+	return r.locked(ctx, p.connected(), plan, func(held *lock.Lock, res *Result) error {
 		if err := r.unmoved(ctx, p); err != nil {
 			return err
 		}
 		k := r.hooks()
 		return k.around(ctx, plan, res, func() error {
-			ro := r.rollout(p, plan, lock, k)
+			ro := r.rollout(p, plan, held, k)
 			if from != nil {
 				if err := r.putBack(ctx, ro, p, from); err != nil {
 					maps.Copy(res.Hosts, ro.outcomes)

@@ -18,6 +18,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // rollout carries the disruptive part of a plan out, batch by batch.
@@ -28,7 +29,7 @@ type rollout struct {
 	hosts    map[string]fleet.Host
 	balancer balancer.Balancer // nil when the cluster has none
 	sink     event.Sink
-	lock     *Lock
+	lock     *lock.Lock
 	run      string
 	pause    func(ctx context.Context, message string) (bool, error)
 	// interrupt, when closed, ends the rollout after the turn at hand.

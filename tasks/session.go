@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Runner carries one command out on one cluster. It opens each host's connection
@@ -101,8 +102,8 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 	if err != nil || !f.Turn {
 		return f, err
 	}
-	if l, err := readHolders(ctx, h, r.c.Paths.State); err == nil && l.Held != nil && l.Held.Run != r.id && r.o.LockWait == 0 {
-		return nil, &LockedError{Host: h.Name, Holder: *l.Held}
+	if l, err := lock.Read(ctx, h, r.c.Paths.State); err == nil && l.Held != nil && l.Held.Run != r.id && r.o.LockWait == 0 {
+		return nil, &lock.HeldError{Host: h.Name, Holder: *l.Held}
 	}
 	r.o.Sink.Emit(event.Event{Kind: event.Info, Run: r.id, Host: h.Name, Message: "a turn of an earlier run still goes on; wait for its end"})
 	ctx, cancel := context.WithTimeout(ctx, turnPatience)

@@ -15,6 +15,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 var (
@@ -34,7 +35,7 @@ const stageTimeout = 10 * time.Minute
 type stager struct {
 	paths inventory.Paths
 	sink  event.Sink
-	lock  *Lock
+	lock  *lock.Lock
 	run   string
 }
 

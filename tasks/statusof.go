@@ -322,13 +322,6 @@ func (s *Status) sameVersion() {
 	}
 }
 
-// Holders tells who holds or froze each host.
-func (r *Runner) Holders(ctx context.Context) ([]HostLock, error) {
-	return each(ctx, r, func(ctx context.Context, h fleet.Host) (HostLock, error) {
-		return readHolders(ctx, h, r.c.Paths.State)
-	})
-}
-
 // each runs f on all selected hosts at once and gives the results in inventory
 // order, those of hosts that failed left out, with every error.
 func each[T any](ctx context.Context, r *Runner, f func(ctx context.Context, h fleet.Host) (T, error)) ([]T, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Stop drains and stops Grafana on the selected hosts, and leaves them stopped.
@@ -35,8 +36,8 @@ func (r *Runner) power(ctx context.Context, kind ActionKind, what string, do fun
 		return nil, err
 	}
 	plan := r.powerPlan(p, kind, what)
-	return r.locked(ctx, p.connected(), plan, func(lock *Lock, res *Result) error {
-		ro := r.rollout(p, plan, lock, hooks{})
+	return r.locked(ctx, p.connected(), plan, func(held *lock.Lock, res *Result) error {
+		ro := r.rollout(p, plan, held, hooks{})
 		var chosen []fleet.Host
 		for _, h := range p.connected() {
 			if len(plan.Host(h.Name).Actions) > 0 {
@@ -85,7 +86,7 @@ const markScript = `umask 077; mkdir -p "$1" && if [ -n "$2" ]; then printf '%s\
 // Drain takes the selected hosts out of the load balancer until Undrain; no run puts
 // them back before.
 func (r *Runner) Drain(ctx context.Context) (*Result, error) {
-	h := newHolder("drain", r.id)
+	h := lock.NewHolder("drain", r.id)
 	return r.balance(ctx, "drained", fmt.Sprintf("%s, %s", h.Who(), h.Since.Format(time.RFC3339)), func(ctx context.Context, t turn) error {
 		return t.leave(ctx)
 	})
@@ -105,12 +106,12 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 		return nil, &UsageError{"the inventory has no load_balancer that can be told to drain a host"}
 	}
 	plan := r.powerPlan(p, ActionUndrain, outcome)
-	lock, err := r.lockAll(ctx, p.connected())
+	held, err := r.lockAll(ctx, p.connected())
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Release()
-	ro := r.rollout(p, plan, lock, hooks{})
+	defer held.Release()
+	ro := r.rollout(p, plan, held, hooks{})
 	ro.byHand = nil // it is by hand that hosts are put back now
 	res := &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Changed: true}
 	selected := r.selected()

@@ -11,6 +11,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // abandonTimeout is how long a run that is told to stop at once may still take to
@@ -158,9 +159,9 @@ func (t turn) blameless(cause error) bool {
 	var gone *remote.UnreachableError
 	var g *GateError
 	var h *fleet.HostError
-	var l *LockedError
+	var l *lock.HeldError
 	switch {
-	case errors.As(cause, &l), errors.Is(cause, errLockTaken), errors.As(cause, &gone):
+	case errors.As(cause, &l), errors.Is(cause, lock.ErrTaken), errors.As(cause, &gone):
 		return true
 	case errors.As(cause, &g):
 		return g.Gate == gateBalancer

@@ -27,11 +27,11 @@ func (r *Runner) Verify(ctx context.Context, o verify.Options) (*verify.Report, 
 		}
 	}
 	if o.Chaos || o.WithAlerts {
-		lock, err := r.lockAll(ctx, in.Hosts)
+		held, err := r.lockAll(ctx, in.Hosts)
 		if err != nil {
 			return nil, err
 		}
-		defer lock.Release()
+		defer held.Release()
 	}
 	if o.Chaos {
 		command := func(v verb) func(context.Context, *inventory.Host) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // The exit codes, which scripts rely on.
@@ -45,7 +46,7 @@ func wasShown(err error) bool {
 func (a *app) exitCode(err error) int {
 	var (
 		code        *exitError
-		locked      *tasks.LockedError
+		locked      *lock.HeldError
 		unreachable *remote.UnreachableError
 		gate        *tasks.GateError
 		check       *tasks.CheckError

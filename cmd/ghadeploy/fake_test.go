@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -36,7 +37,7 @@ func failureNamed(name string) error {
 	return map[string]error{
 		"gate":        &tasks.GateError{Host: "h2", Gate: "members", Saw: "2 of 3", After: time.Minute, State: "rolled back", Next: "ghadeploy status INVENTORY"},
 		"unreachable": &remote.UnreachableError{Host: "h3", Cause: errors.New("i/o timeout")},
-		"locked":      &tasks.LockedError{Host: "h1", Holder: tasks.Holder{User: "ops", From: "laptop", PID: 7, Since: then, Command: "apply"}},
+		"locked":      &lock.HeldError{Host: "h1", Holder: lock.Holder{User: "ops", From: "laptop", PID: 7, Since: then, Command: "apply"}},
 		"check":       &tasks.CheckError{Failed: []string{"h1: clock: 120 s off"}},
 		"usage":       &tasks.UsageError{Message: "10.3.1 is newer; use --allow-downgrade"},
 		"other":       &fleet.HostError{Host: "h1", Step: "unpack", Cause: errors.New("disk full")},
@@ -144,8 +145,8 @@ func (f *fakeRunner) Releases(context.Context) ([]tasks.HostReleases, error) {
 
 func (f *fakeRunner) Lock(context.Context, string) error { return f.fail }
 func (f *fakeRunner) Unlock(context.Context, bool) error { return f.fail }
-func (f *fakeRunner) Holders(context.Context) ([]tasks.HostLock, error) {
-	return []tasks.HostLock{{Host: "h1", Frozen: &tasks.Holder{User: "ops", From: "laptop", PID: 7, Since: then, Message: "maintenance"}}, {Host: "h2"}}, f.fail
+func (f *fakeRunner) Holders(context.Context) ([]lock.Status, error) {
+	return []lock.Status{{Host: "h1", Frozen: &lock.Holder{User: "ops", From: "laptop", PID: 7, Since: then, Message: "maintenance"}}, {Host: "h2"}}, f.fail
 }
 
 func (f *fakeRunner) Backup(context.Context) (database.Backup, error) {

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
-	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 type lockOptions struct {
@@ -17,7 +17,7 @@ type lockOptions struct {
 
 // lockResult is the document of lock and unlock -o json.
 type lockResult struct {
-	Hosts []tasks.HostLock `json:"hosts"`
+	Hosts []lock.Status `json:"hosts"`
 	partial
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -36,7 +37,7 @@ type runner interface {
 	Releases(context.Context) ([]tasks.HostReleases, error)
 	Lock(ctx context.Context, message string) error
 	Unlock(ctx context.Context, force bool) error
-	Holders(context.Context) ([]tasks.HostLock, error)
+	Holders(context.Context) ([]lock.Status, error)
 	Backup(context.Context) (database.Backup, error)
 	Backups(context.Context) ([]database.Backup, error)
 	Restore(ctx context.Context, dump string) error

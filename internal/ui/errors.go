@@ -10,6 +10,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Failure is one error in parts, for people and for JSON.
@@ -99,7 +100,7 @@ func failure(err error) Failure {
 		gate        *tasks.GateError
 		unreachable *remote.UnreachableError
 		host        *fleet.HostError
-		locked      *tasks.LockedError
+		locked      *lock.HeldError
 		check       *tasks.CheckError
 		paused      *tasks.PausedError
 	)
@@ -144,7 +145,7 @@ func unreachableFailure(err error, u *remote.UnreachableError) Failure {
 	return f
 }
 
-func lockedFailure(l *tasks.LockedError) Failure {
+func lockedFailure(l *lock.HeldError) Failure {
 	f := Failure{Kind: "locked", Host: l.Host, Next: "wait, or add --lock-wait 10m"}
 	f.Message = fmt.Sprintf("locked by %s since %s: %s", l.Holder.Who(), clockDate(l.Holder.Since), l.Holder.Command)
 	if l.Frozen {

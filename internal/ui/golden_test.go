@@ -18,6 +18,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
 
@@ -135,7 +136,7 @@ func TestErrors(t *testing.T) {
 	err := errors.Join(
 		&tasks.GateError{Host: "g2", Gate: "members", Saw: "2 of 3 members", After: 2 * time.Minute, State: "rolled back to 3f2a91c0, healthy", Next: "ghadeploy status INVENTORY", Journal: "level=error msg=\"failed to join\" \x1b[31mred"},
 		&remote.UnreachableError{Host: "g3", Cause: errors.New("i/o timeout"), Hint: "ssh g3"},
-		&tasks.LockedError{Host: "g1", Holder: tasks.Holder{User: "ops", From: "laptop", PID: 4711, Since: noon, Command: "apply"}},
+		&lock.HeldError{Host: "g1", Holder: lock.Holder{User: "ops", From: "laptop", PID: 4711, Since: noon, Command: "apply"}},
 		&fleet.HostError{Host: "g4", Step: "unpack the release", Cause: errors.New("no space left on device"), State: "nothing was changed", Next: "free 400 MB below /opt/grafana"},
 		fmt.Errorf("read the inventory: gone; next: ghadeploy init"),
 	)

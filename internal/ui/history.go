@@ -10,6 +10,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // WriteHistory lists runs, newest first.
@@ -140,7 +141,7 @@ func WriteDrift(w io.Writer, s Style, cluster string, drift []tasks.Drift) error
 }
 
 // WriteLocks shows who holds which host.
-func WriteLocks(w io.Writer, s Style, columns int, locks []tasks.HostLock) error {
+func WriteLocks(w io.Writer, s Style, columns int, locks []lock.Status) error {
 	rows := make([][]string, 0, len(locks))
 	for _, l := range locks {
 		switch {

@@ -1,7 +1,6 @@
-package tasks
+package lock
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -30,17 +29,17 @@ func localHost(t *testing.T, name string) fleet.Host {
 func TestLockIsHeldByOneAndNamesIt(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	h := []fleet.Host{localHost(t, "h1")}
-	first, err := acquire(t.Context(), h, state, Holder{User: "anna", From: "bastion", PID: 1, Since: time.Unix(0, 0).UTC(), Command: "upgrade"}, 0, nil)
+	first, err := Acquire(t.Context(), h, state, Holder{User: "anna", From: "bastion", PID: 1, Since: time.Unix(0, 0).UTC(), Command: "upgrade"}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = acquire(t.Context(), h, state, Holder{User: "ben"}, 0, nil)
-	var held *LockedError
+	_, err = Acquire(t.Context(), h, state, Holder{User: "ben"}, 0, nil)
+	var held *HeldError
 	if !errors.As(err, &held) || held.Holder.User != "anna" || held.Holder.Command != "upgrade" || held.Frozen {
 		t.Fatalf("second holder got %v", err)
 	}
 	first.Release()
-	second, err := acquire(t.Context(), h, state, Holder{User: "ben"}, 0, nil)
+	second, err := Acquire(t.Context(), h, state, Holder{User: "ben"}, 0, nil)
 	if err != nil {
 		t.Fatalf("after release: %v", err)
 	}
@@ -53,7 +52,7 @@ func TestLockIsHeldByOneAndNamesIt(t *testing.T) {
 func TestLockWaitGetsItAfterRelease(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	h := []fleet.Host{localHost(t, "h1")}
-	first, err := acquire(t.Context(), h, state, Holder{User: "anna"}, 0, nil)
+	first, err := Acquire(t.Context(), h, state, Holder{User: "anna"}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,39 +61,11 @@ func TestLockWaitGetsItAfterRelease(t *testing.T) {
 		<-told
 		first.Release()
 	}()
-	second, err := acquire(t.Context(), h, state, Holder{User: "ben"}, time.Minute, func(err error) { told <- err })
+	second, err := Acquire(t.Context(), h, state, Holder{User: "ben"}, time.Minute, func(err error) { told <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
 	second.Release()
-}
-
-func TestFreezeRefusesEveryRunUntilUnlock(t *testing.T) {
-	state := filepath.Join(t.TempDir(), "state")
-	h := localHost(t, "h1")
-	r := New(&inventory.Cluster{Name: "c", Hosts: []*inventory.Host{h.Host}, Paths: inventory.Paths{State: state}}, Options{
-		Connect: func(context.Context, *inventory.Host) (fleet.Conn, error) { return h.Conn, nil },
-	})
-	if err := r.Lock(t.Context(), "audit until Friday"); err != nil {
-		t.Fatal(err)
-	}
-	_, err := acquire(t.Context(), []fleet.Host{h}, state, Holder{User: "ben"}, time.Minute, nil)
-	var held *LockedError
-	if !errors.As(err, &held) || !held.Frozen || held.Holder.Message != "audit until Friday" {
-		t.Fatalf("got %v, want a freeze with its message, at once in spite of --lock-wait", err)
-	}
-	locks, err := r.Holders(t.Context())
-	if err != nil || len(locks) != 1 || locks[0].Frozen == nil || locks[0].Held != nil {
-		t.Fatalf("holders: %+v, %v", locks, err)
-	}
-	if err := r.Unlock(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
-	l, err := acquire(t.Context(), []fleet.Host{h}, state, Holder{User: "ben"}, 0, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Release()
 }
 
 func TestAllHostsOrNone(t *testing.T) {
@@ -103,10 +74,10 @@ func TestAllHostsOrNone(t *testing.T) {
 	// Both stand for the same machine here, so the second hold of a run that takes
 	// both meets the first: nothing may be left held.
 	state := filepath.Join(dir, "state")
-	if _, err := acquire(t.Context(), []fleet.Host{h1, h2}, state, Holder{User: "anna"}, 0, nil); err == nil {
+	if _, err := Acquire(t.Context(), []fleet.Host{h1, h2}, state, Holder{User: "anna"}, 0, nil); err == nil {
 		t.Fatal("one lock was taken twice")
 	}
-	l, err := acquire(t.Context(), []fleet.Host{h1}, state, Holder{User: "anna"}, 0, nil)
+	l, err := Acquire(t.Context(), []fleet.Host{h1}, state, Holder{User: "anna"}, 0, nil)
 	if err != nil {
 		t.Fatalf("the failed run left a lock: %v", err)
 	}
@@ -115,7 +86,7 @@ func TestAllHostsOrNone(t *testing.T) {
 
 func TestJournalAndGoodAreWrittenInOrder(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
-	l, err := acquire(t.Context(), []fleet.Host{localHost(t, "h1")}, state, Holder{User: "anna"}, 0, nil)
+	l, err := Acquire(t.Context(), []fleet.Host{localHost(t, "h1")}, state, Holder{User: "anna"}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
