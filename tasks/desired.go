@@ -12,12 +12,13 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
 
 // HostState is what one host shall be.
 type HostState struct {
 	Host       string
-	Release    Release
+	Release    artifact.Release
 	Generation *Generation
 	// Warnings are what rendering found questionable.
 	Warnings []string
@@ -29,7 +30,7 @@ type Inputs struct {
 	// Version replaces the inventory's (an upgrade); empty: the inventory's.
 	Version string
 	// Releases by architecture, and the architecture of each host.
-	Releases map[string]Release
+	Releases map[string]artifact.Release
 	Arch     map[string]string
 	// IPs are the resolved addresses of all hosts.
 	IPs map[string]string
@@ -39,7 +40,7 @@ type Inputs struct {
 	Files map[string][]byte
 	// Provisioning is the tree of grafana.provisioning: slash path to content.
 	Provisioning map[string][]byte
-	Plugins      []PluginRef
+	Plugins      []artifact.Plugin
 }
 
 // Desired says what one host shall be. The same inventory and inputs give the

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -77,7 +78,7 @@ func renderExample(t *testing.T, c *inventory.Cluster, version string) (text []b
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := Inputs{Version: version, Releases: map[string]Release{"amd64": {Version: version, SHA256: strings.Repeat("0", 64), Binary: binaryOf(version)}},
+	in := Inputs{Version: version, Releases: map[string]artifact.Release{"amd64": {Version: version, SHA256: strings.Repeat("0", 64), Binary: binaryOf(version)}},
 		Arch: map[string]string{}, IPs: map[string]string{}, Systemd: map[string]int{}, Files: files, Provisioning: tree}
 	for i, h := range c.Hosts {
 		in.Arch[h.Name], in.IPs[h.Name], in.Systemd[h.Name] = "amd64", fmt.Sprintf("10.0.0.%d", 11+i), 252

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -102,20 +104,20 @@ func (r *Runner) readBalancer(ctx context.Context, p *picture) error {
 // readInputs finds the releases and reads the local files that generations are made of.
 func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
 	in := &p.inputs
-	in.Version, in.Arch, in.Systemd, in.Releases = w.version, map[string]string{}, map[string]int{}, map[string]Release{}
+	in.Version, in.Arch, in.Systemd, in.Releases = w.version, map[string]string{}, map[string]int{}, map[string]artifact.Release{}
 	version := w.version
 	if version == "" {
 		version = r.c.Grafana.Version
 	}
-	store := newArtifacts(r.o.Sink)
+	store := artifact.NewStore(r.o.Sink)
 	for _, h := range p.hosts {
 		in.Arch[h.Name], in.Systemd[h.Name] = h.facts.Arch, h.facts.Systemd
 		if _, ok := in.Releases[h.facts.Arch]; ok {
 			continue
 		}
-		rel, err := store.resolve(ctx, r.c.Grafana.Artifact, version, h.facts.Arch, r.c.Dir)
+		rel, err := store.Release(ctx, r.c.Grafana.Artifact, version, h.facts.Arch, r.c.Dir)
 		if err != nil {
-			return err
+			return artifactError(err)
 		}
 		in.Releases[h.facts.Arch] = rel
 	}
@@ -123,7 +125,15 @@ func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
 	if in.Files, in.Provisioning, err = ReadLocal(r.c); err != nil {
 		return err
 	}
-	in.Plugins, err = store.plugins(ctx, r.c)
+	in.Plugins, err = store.Plugins(ctx, r.c.Grafana.Plugins)
+	return artifactError(err)
+}
+
+// artifactError makes a mistake in what the inventory says of an artifact one of usage.
+func artifactError(err error) error {
+	if e, ok := errors.AsType[*artifact.Error](err); ok {
+		return &UsageError{e.Message}
+	}
 	return err
 }
 
@@ -276,9 +286,9 @@ func (p *picture) connected() []fleet.Host {
 
 // release is any one of the releases: sizes and defaults differ little between
 // architectures.
-func (p *picture) release() Release {
+func (p *picture) release() artifact.Release {
 	for _, arch := range slices.Sorted(maps.Keys(p.inputs.Releases)) {
 		return p.inputs.Releases[arch]
 	}
-	return Release{}
+	return artifact.Release{}
 }

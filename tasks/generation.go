@@ -12,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
 
 // Generation is one deployable whole of a host: which release, with which
@@ -21,7 +23,7 @@ type Generation struct {
 	Version string
 	Release string // folder under releases/
 	Files   []GenerationFile
-	Plugins []PluginRef
+	Plugins []artifact.Plugin
 }
 
 // GenerationFile is one file of a generation.
@@ -37,16 +39,6 @@ type GenerationFile struct {
 	SHA256 string
 }
 
-// PluginRef is one plugin of a generation. Its files are streamed from the
-// archive; its identity is the archive's hash.
-type PluginRef struct {
-	ID      string `json:"id"`
-	Version string `json:"version"`
-	SHA256  string `json:"sha256"`
-	// Open walks the plugin's files in order; paths start with the plugin's id.
-	Walk func(yield func(name string, mode fs.FileMode, size int64, r io.Reader) error) error `json:"-"`
-}
-
 // manifest is manifest.json: what a generation consists of, with nothing of
 // when, where or by whom it was made, so that equal content has an equal id.
 type manifest struct {
@@ -55,7 +47,7 @@ type manifest struct {
 	Version string                  `json:"version"`
 	Release string                  `json:"release"`
 	Files   map[string]manifestFile `json:"files"`
-	Plugins []PluginRef             `json:"plugins,omitempty"`
+	Plugins []artifact.Plugin       `json:"plugins,omitempty"`
 }
 
 type manifestFile struct {
@@ -66,7 +58,7 @@ type manifestFile struct {
 // seal sorts the files, hashes them and gives the generation its id.
 func (g *Generation) seal() error {
 	slices.SortFunc(g.Files, func(a, b GenerationFile) int { return strings.Compare(a.Path, b.Path) })
-	slices.SortFunc(g.Plugins, func(a, b PluginRef) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(g.Plugins, func(a, b artifact.Plugin) int { return strings.Compare(a.ID, b.ID) })
 	for i := range g.Files {
 		sum := sha256.Sum256(g.Files[i].Content)
 		g.Files[i].SHA256 = hex.EncodeToString(sum[:])

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
 
 // planInput is everything a plan follows from. Two equal inputs give two equal plans.
@@ -147,10 +148,10 @@ func versionOf(release string) string {
 	return release[:i]
 }
 
-func releaseAction(r Release) Action {
+func releaseAction(r artifact.Release) Action {
 	a := Action{Kind: ActionRelease, Reason: "not on the host", Bytes: r.Size}
 	if r.URL != "" {
-		a.Summary = fmt.Sprintf("download release %s from %s and unpack it", r.Name(), redactURL(r.URL))
+		a.Summary = fmt.Sprintf("download release %s from %s and unpack it", r.Name(), r.RedactedURL())
 	} else {
 		a.Summary = fmt.Sprintf("upload and unpack release %s (%s)", r.Name(), megabytes(r.Size))
 	}

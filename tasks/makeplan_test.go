@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
 
 // testCluster is three hosts with gossip, Live and a balancer.
@@ -39,7 +40,7 @@ func testCluster(hosts ...string) *inventory.Cluster {
 func testInputs(c *inventory.Cluster, version string) Inputs {
 	in := Inputs{
 		Version:  version,
-		Releases: map[string]Release{"amd64": {Version: version, Arch: "amd64", SHA256: strings.Repeat("ab", 32), Path: "/tmp/g.tar.gz", Size: 66e6, Binary: "grafana"}},
+		Releases: map[string]artifact.Release{"amd64": {Version: version, Arch: "amd64", SHA256: strings.Repeat("ab", 32), Path: "/tmp/g.tar.gz", Size: 66e6, Binary: "grafana"}},
 		Arch:     map[string]string{}, IPs: map[string]string{}, Systemd: map[string]int{},
 	}
 	for _, h := range c.Hosts {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
 
 // where things of a generation lie on a host, below <root>/current.
@@ -195,7 +196,7 @@ func localFiles(c *inventory.Cluster) (out []localFile) {
 }
 
 // unitOf renders the systemd unit of a host.
-func unitOf(c *inventory.Cluster, h *inventory.Host, rel Release, v grafana.Version, systemd int) ([]byte, error) {
+func unitOf(c *inventory.Cluster, h *inventory.Host, rel artifact.Release, v grafana.Version, systemd int) ([]byte, error) {
 	port, _ := listens(h)
 	return grafana.Unit{
 		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Port: port,

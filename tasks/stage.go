@@ -12,6 +12,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
@@ -121,7 +122,7 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ A
 	return s.unpack(ctx, h, r, archive)
 }
 
-func (s *stager) unpack(ctx context.Context, h fleet.Host, r Release, archive string) error {
+func (s *stager) unpack(ctx context.Context, h fleet.Host, r artifact.Release, archive string) error {
 	_, err := h.Run(ctx, remote.Command{
 		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive},
 		Become: true, Timeout: stageTimeout, LowPriority: true, // the host serves meanwhile
@@ -145,7 +146,7 @@ h=$(sha256sum <"$f.part"); h=${h%% *}
 mv -f "$f.part" "$f"
 `
 
-func pullCommand(dir string, r Release) remote.Command {
+func pullCommand(dir string, r artifact.Release) remote.Command {
 	// what curl's configuration would read as the end of the URL
 	url := strings.NewReplacer(`"`, "%22", `\`, "%5C", "\n", "%0A").Replace(r.URL)
 	return remote.Command{
@@ -153,7 +154,7 @@ func pullCommand(dir string, r Release) remote.Command {
 	}
 }
 
-func (s *stager) pull(ctx context.Context, h fleet.Host, r Release) error {
+func (s *stager) pull(ctx context.Context, h fleet.Host, r artifact.Release) error {
 	dir := path.Join(s.paths.Root, "incoming")
 	_, err := h.Run(ctx, pullCommand(dir, r))
 	if err != nil {

@@ -1,4 +1,4 @@
-package tasks
+package artifact
 
 import (
 	"archive/zip"
@@ -16,53 +16,63 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
-// plugins opens and checks the plugin archives of an inventory. A plugin is what it
-// says it is, and what its checksum says, or the run ends here.
-func (a artifacts) plugins(ctx context.Context, c *inventory.Cluster) (out []PluginRef, err error) {
-	for _, p := range c.Grafana.Plugins {
-		ref, err := a.plugin(ctx, p)
+// Plugin is one plugin of a generation. Its files are streamed from the
+// archive; its identity is the archive's hash.
+type Plugin struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+	// Walk gives the plugin's files in order; paths start with the plugin's id.
+	Walk func(yield func(name string, mode fs.FileMode, size int64, r io.Reader) error) error `json:"-"`
+}
+
+// Plugins opens and checks the archives of plugins. One that is not there, not what it
+// says it is, or not what its checksum says, is an *[Error].
+func (s Store) Plugins(ctx context.Context, plugins []inventory.Plugin) (out []Plugin, err error) {
+	for _, p := range plugins {
+		ref, err := s.plugin(ctx, p)
 		if err != nil {
-			return nil, &UsageError{fmt.Sprintf("plugin %s: %v", p.ID, err)}
+			return nil, &Error{fmt.Sprintf("plugin %s: %v", p.ID, err)}
 		}
 		out = append(out, ref)
 	}
 	return out, nil
 }
 
-func (a artifacts) plugin(ctx context.Context, p inventory.Plugin) (PluginRef, error) {
+func (s Store) plugin(ctx context.Context, p inventory.Plugin) (Plugin, error) {
 	src := p.Source
 	want := strings.ToLower(p.SHA256)
 	if strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "http://") {
 		if want == "" {
-			return PluginRef{}, fmt.Errorf("a plugin from a URL needs its sha256")
+			return Plugin{}, fmt.Errorf("a plugin from a URL needs its sha256")
 		}
 		var err error
-		if src, err = a.download(ctx, src, want); err != nil {
-			return PluginRef{}, err
+		if src, err = s.download(ctx, src, want); err != nil {
+			return Plugin{}, err
 		}
 	}
 	f, err := os.Open(src)
 	if err != nil {
-		return PluginRef{}, err
+		return Plugin{}, err
 	}
 	defer func() { _ = f.Close() }()
 	sum := sha256.New()
 	size, err := io.Copy(sum, f)
 	if err != nil {
-		return PluginRef{}, err
+		return Plugin{}, err
 	}
 	have := hex.EncodeToString(sum.Sum(nil))
 	if want != "" && have != want {
-		return PluginRef{}, fmt.Errorf("%s has the SHA-256 %s, the inventory says %s", src, have, want)
+		return Plugin{}, fmt.Errorf("%s has the SHA-256 %s, the inventory says %s", src, have, want)
 	}
 	found, err := grafana.ReadPlugin(ctx, f, size)
 	if err != nil {
-		return PluginRef{}, fmt.Errorf("%s: %w", src, err)
+		return Plugin{}, fmt.Errorf("%s: %w", src, err)
 	}
 	if err := found.Match(p.ID, p.Version, ""); err != nil {
-		return PluginRef{}, fmt.Errorf("%s: %w", src, err)
+		return Plugin{}, fmt.Errorf("%s: %w", src, err)
 	}
-	return PluginRef{ID: found.ID, Version: found.Version, SHA256: have, Walk: walkPlugin(src, found)}, nil
+	return Plugin{ID: found.ID, Version: found.Version, SHA256: have, Walk: walkPlugin(src, found)}, nil
 }
 
 // walkPlugin streams a plugin's files, its top folder renamed to its id, which is

@@ -1,0 +1,116 @@
+package artifact
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+)
+
+// published reads the checksum beside a release: <url>.sha256, bare hexadecimal
+// or as sha256sum prints it. It is never skipped silently.
+func (s Store) published(ctx context.Context, src string) (string, error) {
+	b, err := s.get(ctx, src+".sha256", 1<<16)
+	if err != nil {
+		return "", &Error{fmt.Sprintf("no checksum for %s: %v: give grafana.artifact.sha256", redactURL(src), err)}
+	}
+	sum, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	if _, err := hex.DecodeString(sum); err != nil || len(sum) != 64 {
+		return "", &Error{fmt.Sprintf("%s.sha256 holds no SHA-256: give grafana.artifact.sha256", redactURL(src))}
+	}
+	return strings.ToLower(sum), nil
+}
+
+func (s Store) get(ctx context.Context, u string, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return nil, errors.New(res.Status)
+	}
+	return io.ReadAll(io.LimitReader(res.Body, limit))
+}
+
+// download fetches a release once into the cache; its name there is its checksum.
+func (s Store) download(ctx context.Context, src, want string) (string, error) {
+	path := filepath.Join(s.dir, "downloads", want+".tar.gz")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "download", Message: "download " + redactURL(src)})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, src, nil)
+	if err != nil {
+		return "", &Error{err.Error()}
+	}
+	res, err := s.http.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("download %s: %w", redactURL(src), err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("download %s: %s", redactURL(src), res.Status)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".download-*")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	sum := sha256.New()
+	p := &progressWriter{sink: s.sink, step: "download", total: res.ContentLength}
+	_, err = io.Copy(io.MultiWriter(tmp, sum, p), res.Body)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return "", fmt.Errorf("download %s: %w", redactURL(src), err)
+	}
+	if have := hex.EncodeToString(sum.Sum(nil)); have != want {
+		return "", &Error{fmt.Sprintf("%s has the SHA-256 %s, expected %s: the download is damaged or not what was published", redactURL(src), have, want)}
+	}
+	return path, os.Rename(tmp.Name(), path)
+}
+
+// progressWriter tells a sink how many bytes have passed, some times a second.
+type progressWriter struct {
+	sink        event.Sink
+	step        string
+	done, total int64
+	last        time.Time
+}
+
+// Write counts.
+func (p *progressWriter) Write(b []byte) (int, error) {
+	p.done += int64(len(b))
+	if now := time.Now(); now.Sub(p.last) > 200*time.Millisecond {
+		p.last = now
+		p.sink.Emit(event.Event{Kind: event.StepProgress, Step: p.step, Done: p.done, Total: p.total})
+	}
+	return len(b), nil
+}
+
+// redactURL is a URL without the password that it may carry.
+func redactURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "the URL"
+	}
+	return u.Redacted()
+}

@@ -1,0 +1,128 @@
+package artifact
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/event"
+)
+
+// Store finds releases and plugins on the operator's machine. What an archive holds
+// is remembered by path, size and time of change, so that a run that changes
+// nothing reads no archive.
+type Store struct {
+	dir  string // cache
+	sink event.Sink
+	http *http.Client
+}
+
+// NewStore keeps what it downloads in the user's cache folder, and tells sink what
+// takes time.
+func NewStore(sink event.Sink) Store {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return Store{dir: filepath.Join(dir, "ghadeploy"), sink: sink, http: &http.Client{Timeout: 30 * time.Minute}}
+}
+
+// Release gives the release of one version for one architecture; dir is what a
+// relative source starts from. An archive that is not there, or whose checksum,
+// version or architecture is not what was asked for, is an *[Error].
+func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arch, dir string) (Release, error) {
+	src := strings.NewReplacer("{version}", version, "{arch}", arch, "{os}", "linux").Replace(art.Source)
+	want := strings.ToLower(art.SHA256[arch])
+	if want == "" {
+		want = strings.ToLower(art.SHA256[""])
+	}
+	isURL := strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
+	var err error
+	if isURL && want == "" {
+		if want, err = s.published(ctx, src); err != nil {
+			return Release{}, err
+		}
+	}
+	if isURL && art.Delivery == "pull" {
+		return pulled(version, arch, want, src)
+	}
+	path := src
+	if isURL {
+		if path, err = s.download(ctx, src, want); err != nil {
+			return Release{}, err
+		}
+	} else if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	r, err := s.inspect(ctx, path)
+	if err != nil {
+		return Release{}, err
+	}
+	if want != "" && want != r.SHA256 {
+		return Release{}, &Error{fmt.Sprintf("%s has the SHA-256 %s, the inventory says %s: download it again, or correct grafana.artifact.sha256", path, r.SHA256, want)}
+	}
+	return r, matches(r, path, version, arch)
+}
+
+// inspect reads an archive once and remembers what it holds.
+func (s Store) inspect(ctx context.Context, path string) (Release, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return Release{}, &Error{fmt.Sprintf("grafana.artifact.source: %v: put the release archive there, or correct the path", err)}
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "v2\x00%s\x00%d\x00%d", path, st.Size(), st.ModTime().UnixNano()))
+	memo := filepath.Join(s.dir, "archives", hex.EncodeToString(key[:12])+".json")
+	var r Release
+	if b, err := os.ReadFile(memo); err == nil && json.Unmarshal(b, &r) == nil && r.SHA256 != "" {
+		return r, nil
+	}
+	start := time.Now()
+	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "inspect", Message: "read " + filepath.Base(path)})
+	f, err := os.Open(path)
+	if err != nil {
+		return Release{}, &Error{err.Error()}
+	}
+	defer func() { _ = f.Close() }()
+	arc, err := grafana.ReadArchive(ctx, bufio.NewReaderSize(f, 1<<20))
+	if err != nil {
+		return Release{}, fmt.Errorf("%s: %w", path, err)
+	}
+	r = Release{
+		Version: arc.Version.String(), Arch: arc.Arch, SHA256: arc.SHA256, Path: path, Size: st.Size(),
+		Unpacked: arc.Size, Binary: arc.Binary, Defaults: arc.Defaults,
+	}
+	if b, err := json.Marshal(r); err == nil {
+		_ = writeFileAtomic(memo, b, 0o600) // a cache that cannot be written costs time and nothing else
+	}
+	s.sink.Emit(event.Event{Kind: event.StepDone, Step: "inspect", Message: "read " + filepath.Base(path), Seconds: time.Since(start).Seconds()})
+	return r, nil
+}
+
+// writeFileAtomic writes a file so that it is there whole or not at all, and
+// makes its folder for the owner alone.
+func writeFileAtomic(path string, b []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	_, err = tmp.Write(b)
+	if err = errors.Join(err, tmp.Chmod(mode), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
