@@ -7,4 +7,6 @@
 // data: text, JSON and execution are three readers of the same value. Stage is
 // parallel and harmless; a host is disrupted only in its turn, in Rollout, between
 // gates. Everything that happens is told to an [event.Sink].
+//
+// The packages below are what the work is made of; none of them imports this one.
 package tasks
