@@ -30,9 +30,9 @@ func mindsResolutions(c *inventory.Cluster) bool {
 	return clustered(c) && (c.Alerting.GroupIntervalAuto || c.Alerting.GroupInterval > 0)
 }
 
-// resolutionTurns bounds the waiting in a rollout, in times of what one resolution
-// takes: where alerts resolve all the time, a rollout has to end as well.
-const resolutionTurns = 3
+// resolutionsMax bounds the waiting in a rollout, unless one resolution takes longer:
+// where alerts resolve all the time, a rollout has to end as well.
+const resolutionsMax = 6 * time.Minute
 
 // resolutionsTold waits before batch i until what resolved has been told.
 func (r *rollout) resolutionsTold(ctx context.Context, i int) error {
@@ -51,7 +51,7 @@ func (r *rollout) resolutionsTold(ctx context.Context, i int) error {
 		if a.Resolved < 0 || d <= 0 || r.interrupted() {
 			return nil
 		}
-		if time.Since(begun) >= take || r.waited >= resolutionTurns*take {
+		if time.Since(begun) >= take || r.waited+d > max(take, resolutionsMax) {
 			r.sink.Emit(event.Event{Kind: event.Warning, Run: r.run, Message: fmt.Sprintf("alerts go on resolving: the turn begins although one resolved %s ago, and receivers may miss that", a.Resolved)})
 			return nil
 		}

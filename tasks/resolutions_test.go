@@ -80,7 +80,10 @@ func TestATurnWaitsForResolutions(t *testing.T) {
 		{name: "a while ago", resolved: ago(-100 * time.Second), want: 5 * time.Second},
 		{name: "another one meanwhile", resolved: ago(-95*time.Second, 8*time.Second), want: 113 * time.Second},
 		{name: "all the time", resolved: func(time.Duration) time.Duration { return 5 * time.Second }, want: 200 * time.Second, warns: true},
-		{name: "after much waiting", resolved: ago(0), edit: func(r *rollout) { r.waited = 6 * time.Minute }, want: 0, warns: true},
+		{name: "after much waiting", resolved: ago(0), edit: func(r *rollout) { r.waited = 5 * time.Minute }, want: 0, warns: true},
+		{name: "one that takes long", resolved: ago(0), edit: func(r *rollout) {
+			r.cluster.Alerting.GroupIntervalAuto, r.cluster.Alerting.GroupInterval = false, 10*time.Minute
+		}, want: 10*time.Minute + 45*time.Second},
 		{name: "by the inventory", resolved: ago(0), edit: func(r *rollout) {
 			r.cluster.Alerting.GroupIntervalAuto, r.cluster.Alerting.GroupInterval = false, 5*time.Second
 		}, want: 50 * time.Second},
