@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote"
@@ -13,20 +14,33 @@ import (
 // resumePoll is how often a host whose link was lost is looked for.
 const resumePoll = 300 * time.Millisecond
 
+// lossesMax is how often a host may be lost in one step: what is lost more often has
+// no link to work over.
+const lossesMax = 3
+
 // send has the host do what the verb says. When the link breaks meanwhile the host
 // goes on by itself; then it is looked for for linkPatience, and what came
-// of it is read there.
+// of it is read there. A host that shuts down may take a connection once more and
+// lose it again.
 func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 	err := t.tell(ctx, v, to)
-	var gone *remote.UnreachableError
-	if !errors.As(err, &gone) || gone.Host != t.host.Name {
-		return err
+	for range lossesMax {
+		var gone *remote.UnreachableError
+		if !errors.As(err, &gone) || gone.Host != t.host.Name || ctx.Err() != nil {
+			return err
+		}
+		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: err.Error() + "; what was begun ends on the host by itself; look for it for up to " + t.linkPatience().String()})
+		var f *Facts
+		if f, err = t.found(ctx, err); err != nil {
+			return err
+		}
+		err = t.resume(ctx, v, to, f)
 	}
-	t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: err.Error() + "; what was begun ends on the host by itself; look for it for up to " + t.linkPatience().String()})
-	f, err := t.found(ctx, err)
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// resume does what a host that was lost has not done, as facts say.
+func (t turn) resume(ctx context.Context, v verb, to Deployed, f *Facts) error {
 	if err := t.lock.Renew(ctx, t.host); err != nil {
 		return err
 	}
@@ -49,6 +63,9 @@ func (t turn) found(ctx context.Context, lost error) (*Facts, error) {
 	end := time.Now().Add(t.linkPatience())
 	for {
 		f, err := Observe(ctx, t.host, t.host.Name, t.cluster.Paths)
+		if err == nil {
+			err = t.goingDown(ctx)
+		}
 		switch {
 		case err == nil && !f.Turn:
 			return f, nil
@@ -65,4 +82,14 @@ func (t turn) found(ctx context.Context, lost error) (*Facts, error) {
 			return nil, err
 		}
 	}
+}
+
+// goingDown is an error while the host shuts down: what it says then is not what it
+// will do once it is booted.
+func (t turn) goingDown(ctx context.Context) error {
+	res, err := t.host.Run(ctx, remote.Command{Step: "ask whether the host shuts down", Script: "systemctl is-system-running || :", Timeout: readTimeout})
+	if err == nil && strings.TrimSpace(string(res.Stdout)) == "stopping" {
+		err = &remote.UnreachableError{Host: t.host.Name, Cause: errors.New("the host is shutting down")}
+	}
+	return err
 }

@@ -112,7 +112,7 @@ func TestARunThatIsKilledAtAnyStepIsFinishedByTheNext(t *testing.T) {
 	lab := labtest.Need(t)
 	c := labDeployed(t, labtest.Options{
 		Balancer: "haproxy", NoLive: true,
-		Source: labReleases(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1032: lab.Release(t, labtest.V1032)}),
+		Source: labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1032: nil})),
 		Edit:   rollout(killedRollout),
 	})
 	own := c.ownStart(t)

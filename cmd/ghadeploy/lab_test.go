@@ -55,9 +55,9 @@ func labDeployed(t *testing.T, o labtest.Options) *labCluster {
 	return c
 }
 
-// labReleases puts releases into one folder and gives the artifact.source that finds
+// labSource puts releases into one folder and gives the artifact.source that finds
 // each by its version.
-func labReleases(t *testing.T, byVersion map[string]string) string {
+func labSource(t *testing.T, byVersion map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for version, path := range byVersion {

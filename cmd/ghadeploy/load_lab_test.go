@@ -200,7 +200,7 @@ func TestARollLosesNoRequest(t *testing.T) {
 	}
 	c := labDeployed(t, labtest.Options{
 		Balancer: "haproxy",
-		Source:   labReleases(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1040: lab.Release(t, labtest.V1040)}),
+		Source:   labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1040: nil})),
 		Edit:     rollout(map[string]any{"settle": settle, "drain": "12s"}),
 	})
 	slow := c.slowPage(t)

@@ -14,10 +14,10 @@ import (
 
 // withDump is a cluster behind HAProxy whose database is dumped on h1 before an
 // upgrade, with a folder and a dashboard in it.
-func withDump(t *testing.T, releases map[string]string) *labCluster {
+func withDump(t *testing.T, lab *labtest.Lab, releases map[string][]string) *labCluster {
 	t.Helper()
 	c := labDeployed(t, labtest.Options{
-		Balancer: "haproxy", NoLive: true, Source: labReleases(t, releases),
+		Balancer: "haproxy", NoLive: true, Source: labSource(t, lab.Releases(t, releases)),
 		Edit: func(doc map[string]any) {
 			with(map[string]any{"gate_timeout": "15s"})(doc)
 			doc["database"].(map[string]any)["backup"] = map[string]any{"on": "h1"}
@@ -83,7 +83,7 @@ func (r *toolRun) advised(t *testing.T) string {
 // the schema and the content that they had.
 func TestLabAFailedUpgradeIsTakenBackAsItSays(t *testing.T) {
 	lab := labtest.Need(t)
-	c := withDump(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1040: lab.Release(t, labtest.V1040, labtest.FailStart)})
+	c := withDump(t, lab, map[string][]string{labtest.V1031: nil, labtest.V1040: {labtest.FailStart}})
 	schema := c.sql(t, "select count(*) from migration_log")
 
 	watch := c.watchDown(t)
@@ -129,7 +129,7 @@ func TestLabAFailedUpgradeIsTakenBackAsItSays(t *testing.T) {
 // or not what was written, stops nobody.
 func TestLabADumpIsRestored(t *testing.T) {
 	lab := labtest.Need(t)
-	c := withDump(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031)})
+	c := withDump(t, lab, map[string][]string{labtest.V1031: nil})
 	c.must(t, "backup")
 	dump := c.newestDump(t)
 	c.dashboard(t, "two")
@@ -165,7 +165,7 @@ func (c *labCluster) lose(t *testing.T, uid string) {
 // follows, does not count as done, and is taken back.
 func TestLabAnUpgradeThatLosesContentEnds(t *testing.T) {
 	lab := labtest.Need(t)
-	c := withDump(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1040: lab.Release(t, labtest.V1040)})
+	c := withDump(t, lab, map[string][]string{labtest.V1031: nil, labtest.V1040: nil})
 	c.lose(t, "one")
 	before, err := os.ReadFile(c.inv.Path)
 	if err != nil {
@@ -199,10 +199,10 @@ func TestLabAnUpgradeThatWasBrokenOffIsToldOf(t *testing.T) {
 	lab := labtest.Need(t)
 	c := labDeployed(t, labtest.Options{
 		Balancer: "haproxy", NoLive: true, Edit: with(nil),
-		Source: labReleases(t, map[string]string{
-			labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1032: lab.Release(t, labtest.V1032),
-			labtest.V1040: lab.Release(t, labtest.V1040), labtest.V1160: lab.Release(t, labtest.V1160),
-		}),
+		Source: labSource(t, lab.Releases(t, map[string][]string{
+			labtest.V1031: nil, labtest.V1032: nil,
+			labtest.V1040: nil, labtest.V1160: nil,
+		})),
 	})
 	r := c.begin(t, "upgrade", "--to", labtest.V1040, "--no-backup", "--yes")
 	first := r.until("a turn that ended", func(e event.Event) bool { return e.Kind == event.TurnDone }).Host

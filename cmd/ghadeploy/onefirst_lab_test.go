@@ -40,9 +40,8 @@ func (c *labCluster) wantBack(t *testing.T, r *toolRun) {
 // what they know, and the run says so.
 func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 	lab := labtest.Need(t)
-	old := lab.Release(t, labtest.V1031)
 	to := func(flags ...string) string {
-		return labReleases(t, map[string]string{labtest.V1031: old, labtest.V1160: lab.Release(t, labtest.V1160, flags...)})
+		return labSource(t, lab.StandIns(t, map[string][]string{labtest.V1031: nil, labtest.V1160: flags}))
 	}
 	c := labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Source: to(), Edit: func(doc map[string]any) {
 		with(map[string]any{"gate_timeout": "15s", "canary": true})(doc)
@@ -110,7 +109,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 func killedAfterTheFirst(t *testing.T) (c *labCluster, first string) {
 	lab := labtest.Need(t)
 	c = labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Edit: with(nil),
-		Source: labReleases(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1160: lab.Release(t, labtest.V1160)})})
+		Source: labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1160: nil}))})
 	r := c.begin(t, major...)
 	// The others' turns begin with it; what they were sent would end by itself.
 	done := r.until("the first host's gates", step(event.StepDone, "gate:stability"))

@@ -59,7 +59,7 @@ func TestLabRetentionKeepsWhatRunsAndTheWayBack(t *testing.T) {
 	lab := labtest.Need(t)
 	c := labDeployed(t, labtest.Options{
 		Hosts: []string{"h1"}, NoLive: true, Alerting: "none",
-		Source: labReleases(t, map[string]string{labtest.V1031: lab.Release(t, labtest.V1031), labtest.V1032: lab.Release(t, labtest.V1032)}),
+		Source: labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1032: nil})),
 		Edit:   func(doc map[string]any) { with(nil)(doc); doc["keep_releases"] = 2 },
 	})
 	n := 0

@@ -87,12 +87,12 @@ func TestAnUpgradeKeepsTheOthersServingAndCanBeTakenBack(t *testing.T) {
 	lab := labtest.Need(t)
 	c := labDeployed(t, labtest.Options{
 		Balancer: "haproxy", NoLive: true,
-		Source: labReleases(t, map[string]string{
-			labtest.V1031: lab.Release(t, labtest.V1031),
-			labtest.V1032: lab.Release(t, labtest.V1032, labtest.FailMigration),
-			labtest.V1040: lab.Release(t, labtest.V1040, labtest.SlowMigration),
-			labtest.V1160: lab.Release(t, labtest.V1160),
-		}),
+		Source: labSource(t, lab.Releases(t, map[string][]string{
+			labtest.V1031: nil,
+			labtest.V1032: {labtest.FailMigration},
+			labtest.V1040: {labtest.SlowMigration},
+			labtest.V1160: nil,
+		})),
 		Edit: func(doc map[string]any) {
 			rollout(map[string]any{"settle": "0s", "drain": "2s", "gate_timeout": "15s"})(doc)
 			doc["database"].(map[string]any)["backup"] = map[string]any{"on": "h1"}

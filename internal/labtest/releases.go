@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,15 +58,63 @@ func (l *Lab) Release(t testing.TB, version string, flags ...string) string {
 	return path
 }
 
-// Release is what [Lab.Release] does, for programs that are no tests.
-func Release(ctx context.Context, version string, flags ...string) (string, error) {
-	name := fmt.Sprintf("grafana-%s.linux-%s.tar.gz", version, runtime.GOARCH)
-	if dir := os.Getenv(RealEnv); dir != "" && len(flags) == 0 {
-		real := filepath.Join(dir, name)
-		if _, err := os.Stat(real); err == nil {
-			return real, nil
+// Releases are the tarballs of releases that share a database, by version; want has
+// their flags. They are real ones only when there is one of each version that gets at
+// the database: no Grafana goes on with the tables of a stand-in, nor the other way round.
+func (l *Lab) Releases(t testing.TB, want map[string][]string) map[string]string {
+	t.Helper()
+	for version, flags := range want {
+		if !slices.Equal(flags, []string{FailStart}) && (len(flags) > 0 || realRelease(version) == "") {
+			return l.StandIns(t, want)
 		}
 	}
+	paths := map[string]string{}
+	for version, flags := range want {
+		paths[version] = l.Release(t, version, flags...)
+	}
+	return paths
+}
+
+// StandIns is [Lab.Releases] with stand-ins only, for tests that need their faults in
+// one of several steps.
+func (l *Lab) StandIns(t testing.TB, want map[string][]string) map[string]string {
+	t.Helper()
+	paths := map[string]string{}
+	for version, flags := range want {
+		path, err := standIn(t.Context(), version, flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[version] = path
+	}
+	return paths
+}
+
+// Release is what [Lab.Release] does, for programs that are no tests.
+func Release(ctx context.Context, version string, flags ...string) (string, error) {
+	if real := realRelease(version); real != "" && len(flags) == 0 {
+		return real, nil
+	}
+	return standIn(ctx, version, flags)
+}
+
+func archiveName(version string) string {
+	return fmt.Sprintf("grafana-%s.linux-%s.tar.gz", version, runtime.GOARCH)
+}
+
+// realRelease is the tarball in GHADEPLOY_GRAFANA_DIR; empty when there is none.
+func realRelease(version string) string {
+	dir := os.Getenv(RealEnv)
+	path := filepath.Join(dir, archiveName(version))
+	if _, err := os.Stat(path); dir == "" || err != nil {
+		return ""
+	}
+	return path
+}
+
+// standIn packs the stand-in once for each source and flags.
+func standIn(ctx context.Context, version string, flags []string) (string, error) {
+	name := archiveName(version)
 	source := filepath.Join(Root(), "internal", "standin")
 	sum, err := hashTree(source)
 	if err != nil {
