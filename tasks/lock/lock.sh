@@ -4,7 +4,7 @@
 # The kernel frees the lock with the process: at once when the operator's
 # connection closes (end of stdin). When the link is cut without a word sshd may
 # take hours to notice, so a watchdog ends the process once no order has come
-# for 20 s by this host's own clock.
+# for 20 s by this host's own clock, and leaves word of whose lock that was.
 S=$1; umask 077
 mkdir -p "$S" || exit 1
 exec 9>>"$S/lock" || exit 1
@@ -19,12 +19,14 @@ if [ -r "$S/freeze.json" ] && [ "$2" != ignore-freeze ]; then
 fi
 printf '%s\n' "$holder" >"$S/holder.json"
 : >"$S/lease"
+rm -f "$S/expired.json"
 me=$$
 (
 	exec 9>&- </dev/null >/dev/null 2>&1
 	while sleep 2 && kill -0 "$me"; do
 		if [ $(($(date +%s) - $(stat -c %Y "$S/lease"))) -gt 20 ]; then
-			rm -f "$S/holder.json" "$S/lease"
+			mv -f "$S/holder.json" "$S/expired.json"
+			rm -f "$S/lease"
 			kill -9 "$me"
 		fi
 	done
