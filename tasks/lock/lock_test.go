@@ -113,3 +113,43 @@ func TestJournalAndGoodAreWrittenInOrder(t *testing.T) {
 		t.Errorf("good: %q, want bb and then aa, once", b)
 	}
 }
+
+// A link that was cut for a while costs a run its lock, and it takes it again; a lock that
+// was broken by force it does not.
+func TestALockThatExpiredIsTakenAgain(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, h fleet.Host, state string){
+		"expired": func(t *testing.T, _ fleet.Host, state string) {
+			long := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(filepath.Join(state, "lease"), long, long); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"broken": func(t *testing.T, h fleet.Host, state string) {
+			if err := Unlock(t.Context(), h, state, true); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := filepath.Join(t.TempDir(), "state")
+			h := localHost(t, "h1")
+			l, err := Acquire(t.Context(), []fleet.Host{h}, state, Holder{User: "anna", Run: "r1"}, 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Release()
+			end(t, h, state)
+			select {
+			case <-l.hold("h1").ended:
+			case <-time.After(30 * time.Second):
+				t.Fatal("the lock is still held")
+			}
+			if err := l.Renew(t.Context(), h); errors.Is(err, ErrTaken) != (name == "broken") || err != nil && name == "expired" {
+				t.Errorf("got %v", err)
+			}
+			if s, err := Read(t.Context(), h, state); err != nil || (s.Held != nil) != (name == "expired") {
+				t.Errorf("held by %v, %v", s.Held, err)
+			}
+		})
+	}
+}
