@@ -35,6 +35,14 @@ func (d *decoder) integer(n *node, def int) int {
 
 func (d *decoder) boolean(n *node) bool { return d.text(n, "") == "true" }
 
+// durationOrAuto is a duration, or auto, which it is as well when nothing is written.
+func (d *decoder) durationOrAuto(n *node) (v time.Duration, auto bool) {
+	if d.text(n, "auto") == "auto" {
+		return 0, true
+	}
+	return d.duration(n, 0), false
+}
+
 // texts returns a list; a single value is a list of one.
 func (d *decoder) texts(n *node) []string {
 	if n == nil || d.bad[n] {

@@ -171,11 +171,7 @@ func (d *decoder) alerting(n *node, c *Cluster) Alerting {
 		PushPullInterval: d.text(n.get("push_pull_interval"), "10s"), ReconnectTimeout: d.text(n.get("reconnect_timeout"), ""),
 		SingleNodeEvaluation: d.boolean(n.get("single_node_evaluation")),
 	}
-	if interval := n.get("group_interval"); d.text(interval, "auto") == "auto" {
-		a.GroupIntervalAuto = true
-	} else {
-		a.GroupInterval = d.duration(interval, 0)
-	}
+	a.GroupInterval, a.GroupIntervalAuto = d.durationOrAuto(n.get("group_interval"))
 	if a.HA == "" {
 		a.HA = "gossip"
 		if a.Legacy || len(c.Hosts) < 2 {
@@ -222,11 +218,7 @@ func (d *decoder) rollout(n *node) Rollout {
 	if len(r.Batch) == 0 {
 		r.Batch = []string{"1"}
 	}
-	if settle := n.get("settle"); d.text(settle, "auto") == "auto" {
-		r.SettleAuto = true
-	} else {
-		r.Settle = d.duration(settle, 0)
-	}
+	r.Settle, r.SettleAuto = d.durationOrAuto(n.get("settle"))
 	return r
 }
 

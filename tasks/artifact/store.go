@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -102,27 +101,9 @@ func (s Store) inspect(ctx context.Context, path string) (Release, error) {
 		Version: arc.Version.String(), Arch: arc.Arch, SHA256: arc.SHA256, Path: path, Size: st.Size(),
 		Unpacked: arc.Size, Binary: arc.Binary, Defaults: arc.Defaults,
 	}
-	if b, err := json.Marshal(r); err == nil {
-		_ = writeFileAtomic(memo, b, 0o600) // a cache that cannot be written costs time and nothing else
+	if b, err := json.Marshal(r); err == nil && os.MkdirAll(filepath.Dir(memo), 0o700) == nil {
+		_ = inventory.WriteFile(memo, b, 0o600) // a cache that cannot be written costs time and nothing else
 	}
 	s.sink.Emit(event.Event{Kind: event.StepDone, Step: "inspect", Message: "read " + filepath.Base(path), Seconds: time.Since(start).Seconds()})
 	return r, nil
-}
-
-// writeFileAtomic writes a file so that it is there whole or not at all, and
-// makes its folder for the owner alone.
-func writeFileAtomic(path string, b []byte, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
-	_, err = tmp.Write(b)
-	if err = errors.Join(err, tmp.Chmod(mode), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
