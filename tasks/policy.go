@@ -19,7 +19,7 @@ func (p *Plan) setPolicy(in planInput) error {
 	c := in.cluster
 	order := turnOrder(p, in)
 	p.Policy = Policy{
-		Kind: PolicyNone, Reason: "nothing is restarted", Gates: gateNames(c), Settle: settleText(c), OnFailure: c.Rollout.OnFailure,
+		Kind: PolicyNone, Reason: "nothing is restarted", Gates: gateNames(c), Settle: settleText(c, in.command), OnFailure: c.Rollout.OnFailure,
 		Canary: c.Rollout.Canary, Bake: c.Rollout.Bake, PauseAfter: c.Rollout.PauseAfter,
 	}
 	if len(order) == 0 {
@@ -231,7 +231,7 @@ func nothingRuns(in planInput) bool {
 	return true
 }
 
-func settleText(c *inventory.Cluster) string {
+func settleText(c *inventory.Cluster, command string) string {
 	if len(c.Hosts) < 2 {
 		return "none: there is one host"
 	}
@@ -242,7 +242,7 @@ func settleText(c *inventory.Cluster) string {
 	case !clustered(c):
 		text = "none: alerting is not clustered"
 	}
-	if mindsResolutions(c) {
+	if mindsResolutions(c, command) {
 		text += "; longer while an alert that resolved is not told yet"
 	}
 	return text

@@ -26,8 +26,8 @@ func resolutionsTake(c *inventory.Cluster, groupInterval time.Duration) time.Dur
 
 // mindsResolutions tells whether turns wait for resolutions. A rollback does not: it
 // ends something worse.
-func mindsResolutions(c *inventory.Cluster) bool {
-	return clustered(c) && (c.Alerting.GroupIntervalAuto || c.Alerting.GroupInterval > 0)
+func mindsResolutions(c *inventory.Cluster, command string) bool {
+	return clustered(c) && !strings.HasPrefix(command, "rollback") && (c.Alerting.GroupIntervalAuto || c.Alerting.GroupInterval > 0)
 }
 
 // resolutionsMax bounds the waiting in a rollout, unless one resolution takes longer:
@@ -37,7 +37,7 @@ const resolutionsMax = 6 * time.Minute
 // resolutionsTold waits before batch i until what resolved has been told.
 func (r *rollout) resolutionsTold(ctx context.Context, i int) error {
 	p := r.plan.Policy
-	if !mindsResolutions(r.cluster) || p.Kind != PolicyRolling || !r.anyUp(p.Batches[i]) || strings.HasPrefix(r.plan.Command, "rollback") {
+	if !mindsResolutions(r.cluster, r.plan.Command) || p.Kind != PolicyRolling || !r.anyUp(p.Batches[i]) {
 		return nil
 	}
 	begun := time.Now()

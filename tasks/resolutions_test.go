@@ -44,7 +44,7 @@ func TestWhetherResolutionsAreMinded(t *testing.T) {
 		{"one host", three[:1], inventory.Alerting{HA: "gossip", GroupIntervalAuto: true}, false},
 		{"nobody else to tell", three, inventory.Alerting{HA: "none", GroupIntervalAuto: true}, false},
 	} {
-		if got := mindsResolutions(&inventory.Cluster{Hosts: tt.hosts, Alerting: tt.a}); got != tt.want {
+		if got := mindsResolutions(&inventory.Cluster{Hosts: tt.hosts, Alerting: tt.a}, "restart"); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

@@ -185,7 +185,7 @@ func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (
 		plan.Hosts = append(plan.Hosts, hp)
 	}
 	plan.Policy = Policy{
-		Kind: PolicyRolling, Reason: "the other hosts keep serving", Gates: gateNames(r.c), Final: clusterGates(r.c), Settle: settleText(r.c), OnFailure: "stop",
+		Kind: PolicyRolling, Reason: "the other hosts keep serving", Gates: gateNames(r.c), Final: clusterGates(r.c), Settle: settleText(r.c, r.o.Command), OnFailure: "stop",
 		Canary: r.c.Rollout.Canary, Bake: r.c.Rollout.Bake, PauseAfter: r.c.Rollout.PauseAfter,
 	}
 	order := turnOrder(plan, in)
