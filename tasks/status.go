@@ -28,9 +28,13 @@ type HostStatus struct {
 	// Database is "ok", "failing" or empty when unknown.
 	Database        string   `json:"database,omitempty"`
 	DatabaseLatency *float64 `json:"database_latency_seconds,omitempty"`
-	Position        *int     `json:"alerting_position,omitempty"`
-	Members         *int     `json:"alerting_members,omitempty"`
-	LiveNodes       *int     `json:"live_nodes,omitempty"`
+	// Connections to the database, of all pools of the node: open, and the most that may
+	// be; 0: some pool has no limit.
+	Connections      *int `json:"database_connections,omitempty"`
+	ConnectionsLimit *int `json:"database_connections_limit,omitempty"`
+	Position         *int `json:"alerting_position,omitempty"`
+	Members          *int `json:"alerting_members,omitempty"`
+	LiveNodes        *int `json:"live_nodes,omitempty"`
 	// Balancer is the state that the load balancer sees: "up", "down", "drain", "maint".
 	Balancer string   `json:"balancer,omitempty"`
 	Drained  string   `json:"drained,omitempty"` // who drained it by hand, and when

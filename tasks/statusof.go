@@ -151,6 +151,8 @@ func (s *HostStatus) seeGrafana(v Vitals) {
 		s.Version = v.Version().String()
 	}
 	s.Members, s.Position, s.LiveNodes = number(v.Metrics.Members), number(v.Metrics.Position), number(v.Metrics.LiveNodes)
+	open, limit := v.Metrics.OpenConnections()
+	s.Connections, s.ConnectionsLimit = number(open), number(limit)
 }
 
 func shortError(err error) string {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -129,5 +132,35 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("notes %q, want %q", notes, tt.note)
 			}
 		})
+	}
+}
+
+// What a node of 12.4 sends: alerting under its new name, two pools.
+func TestStatusReadsEveryVersionsMetrics(t *testing.T) {
+	for version, want := range map[string]struct{ members, position, live, open, limit int }{
+		"10.4.0": {3, 1, 3, 4, 25}, "11.6.2": {3, 1, 3, 11, 0}, "12.4.0": {3, 0, 3, 10, 50},
+	} {
+		f, err := os.Open(filepath.Join("..", "internal", "grafana", "testdata", "metrics", version+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := grafana.ParseMetrics(f)
+		_ = f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s HostStatus
+		s.seeGrafana(Vitals{Health: grafana.Health{Status: 200, Database: "ok"}, Metrics: m})
+		for what, c := range map[string]struct {
+			got  *int
+			want int
+		}{
+			"members": {s.Members, want.members}, "position": {s.Position, want.position}, "Live nodes": {s.LiveNodes, want.live},
+			"connections": {s.Connections, want.open}, "limit": {s.ConnectionsLimit, want.limit},
+		} {
+			if c.got == nil || *c.got != c.want {
+				t.Errorf("%s: %s: got %v, want %d", version, what, c.got, c.want)
+			}
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (c *labCluster) members(host string) string {
 	if err != nil {
 		return ""
 	}
-	m := regexp.MustCompile(`(?m)^alertmanager_cluster_members(?:\{[^}]*\})? (\S+)$`).FindSubmatch(b)
+	m := regexp.MustCompile(`(?m)^(?:grafana_)?alertmanager_cluster_members(?:\{[^}]*\})? (\S+)$`).FindSubmatch(b)
 	if m == nil {
 		return ""
 	}

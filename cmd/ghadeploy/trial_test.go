@@ -141,7 +141,7 @@ func (c *trial) metric(host, name string) float64 {
 	if err != nil || status != http.StatusOK {
 		return -1
 	}
-	m := regexp.MustCompile(`(?m)^` + name + `(?:\{[^}]*\})? (\S+)$`).FindSubmatch(body)
+	m := regexp.MustCompile(`(?m)^(?:grafana_)?` + name + `(?:\{[^}]*\})? (\S+)$`).FindSubmatch(body)
 	if m == nil {
 		return -1
 	}

@@ -188,5 +188,12 @@ func reconnections(t *testing.T, lab *labtest.Lab, host string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return families["alertmanager_cluster_reconnections_failed_total"].GetMetric()[0].GetCounter().GetValue()
+	const name = "alertmanager_cluster_reconnections_failed_total"
+	for _, family := range []string{name, "grafana_" + name} { // the latter from 12.4 on
+		if f := families[family]; f != nil {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("%s has no %s", host, name)
+	return 0
 }

@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 
-	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
 
 // Gauge is a metric that may be absent, which is not the same as 0: without
-// peers and Redis, for example, there are no alertmanager_cluster_* at all.
+// peers and Redis, for example, there are no alertmanager_cluster_* at all, under
+// neither of their names (see [apiServerPrefix]).
 type Gauge struct {
 	Value float64 `json:"value"`
 	Has   bool    `json:"has"`
@@ -47,8 +47,9 @@ type Metrics struct {
 	// after a restart. LiveClients are this node's own.
 	LiveNodes   Gauge `json:"liveNodes"`
 	LiveClients Gauge `json:"liveClients"`
-	// Database connections of this node's pool.
-	DBOpen, DBInUse, DBMaxOpen, DBWaitCount Gauge
+	// Pools are this node's pools of database connections in order of their names;
+	// none before 9, two from 11 on.
+	Pools []Pool `json:"pools,omitempty"`
 	// Plugins in order of their ids, core plugins included.
 	Plugins []PluginBuild `json:"plugins,omitempty"`
 }
@@ -82,71 +83,30 @@ func ParseMetrics(r io.Reader) (Metrics, error) {
 		return Metrics{}, fmt.Errorf("parsing metrics: %w", err)
 	}
 	m := Metrics{
-		Members:         sum(f["alertmanager_cluster_members"]),
-		FailedPeers:     sum(f["alertmanager_cluster_failed_peers"]),
-		HealthScore:     sum(f["alertmanager_cluster_health_score"]),
-		Position:        sum(f["alertmanager_peer_position"]),
-		PublishFailures: sum(f["alertmanager_cluster_messages_publish_failures_total"]),
-		PingFailures:    sum(f["alertmanager_cluster_pings_failures_total"]),
-		LiveNodes:       sum(f["grafana_live_node_num_nodes"]),
-		LiveClients:     sum(f["grafana_live_node_num_clients"]),
-		DBOpen:          either(f, "grafana_database_conn_open", "go_sql_stats_connections_open"),
-		DBInUse:         either(f, "grafana_database_conn_in_use", "go_sql_stats_connections_in_use"),
-		DBMaxOpen:       either(f, "grafana_database_conn_max_open", "go_sql_stats_connections_max_open"),
-		DBWaitCount:     either(f, "grafana_database_conn_wait_count_total", "go_sql_stats_connections_waited_for"),
+		Members:         sum(f, "alertmanager_cluster_members"),
+		FailedPeers:     sum(f, "alertmanager_cluster_failed_peers"),
+		HealthScore:     sum(f, "alertmanager_cluster_health_score"),
+		Position:        sum(f, "alertmanager_peer_position"),
+		PublishFailures: sum(f, "alertmanager_cluster_messages_publish_failures_total"),
+		PingFailures:    sum(f, "alertmanager_cluster_pings_failures_total"),
+		LiveNodes:       sum(f, "grafana_live_node_num_nodes"),
+		LiveClients:     sum(f, "grafana_live_node_num_clients"),
+		Pools:           pools(f),
 	}
-	build := labels(f["grafana_build_info"])
+	build := samples(f, "grafana_build_info")
 	if len(build) == 0 {
 		return Metrics{}, fmt.Errorf("no grafana_build_info in the metrics: %w", ErrNotGrafana)
 	}
-	m.Edition = build[0]["edition"]
-	if m.Version, err = ParseVersion(build[0]["version"]); err != nil {
+	m.Edition = build[0].label("edition")
+	if m.Version, err = ParseVersion(build[0].label("version")); err != nil {
 		return Metrics{}, fmt.Errorf("grafana_build_info: %w", err)
 	}
-	for _, l := range labels(f["alertmanager_cluster_peer_info"]) {
-		m.PeerNames = append(m.PeerNames, l["peer"])
+	for _, s := range samples(f, "alertmanager_cluster_peer_info") {
+		m.PeerNames = append(m.PeerNames, s.label("peer"))
 	}
-	for _, l := range labels(f["grafana_plugin_build_info"]) {
-		m.Plugins = append(m.Plugins, PluginBuild{ID: l["plugin_id"], Type: l["plugin_type"], Version: l["version"], Signature: l["signature_status"]})
+	for _, s := range samples(f, "grafana_plugin_build_info") {
+		m.Plugins = append(m.Plugins, PluginBuild{ID: s.label("plugin_id"), Type: s.label("plugin_type"), Version: s.label("version"), Signature: s.label("signature_status")})
 	}
 	slices.SortFunc(m.Plugins, func(a, b PluginBuild) int { return strings.Compare(a.ID, b.ID) })
 	return m, nil
-}
-
-// sum adds a family up over its labels.
-func sum(f *dto.MetricFamily) Gauge {
-	var g Gauge
-	for _, m := range f.GetMetric() {
-		g.Has = true
-		switch f.GetType() {
-		case dto.MetricType_COUNTER:
-			g.Value += m.GetCounter().GetValue()
-		case dto.MetricType_GAUGE:
-			g.Value += m.GetGauge().GetValue()
-		default:
-			g.Value += m.GetUntyped().GetValue()
-		}
-	}
-	return g
-}
-
-func either(f map[string]*dto.MetricFamily, names ...string) Gauge {
-	for _, n := range names {
-		if g := sum(f[n]); g.Has {
-			return g
-		}
-	}
-	return Gauge{}
-}
-
-func labels(f *dto.MetricFamily) []map[string]string {
-	var all []map[string]string
-	for _, m := range f.GetMetric() {
-		l := map[string]string{}
-		for _, p := range m.GetLabel() {
-			l[p.GetName()] = p.GetValue()
-		}
-		all = append(all, l)
-	}
-	return all
 }

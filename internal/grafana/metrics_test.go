@@ -1,44 +1,130 @@
 package grafana
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-func TestParseMetricsOfARealNode(t *testing.T) {
-	b, err := os.ReadFile("testdata/metrics-10.3.1.txt")
-	if err != nil {
-		t.Fatal(err)
+// Recordings of real nodes, one of three each (6.7 and 7.5 have neither unified alerting
+// nor Live); 10.3.1 whole, the others cut to what is read.
+func TestMetricsOfRealNodesAreReadInEveryVersion(t *testing.T) {
+	g := func(v float64) Gauge { return Gauge{Value: v, Has: true} }
+	limited := func(open, limit float64) []Pool {
+		return []Pool{{Name: "grafana", Open: g(open), InUse: g(0), MaxOpen: g(limit), Waits: g(0)}}
 	}
-	m, err := ParseMetrics(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
+	second := func(open, limit float64) Pool {
+		return Pool{Name: "unified_storage", Open: g(open), InUse: g(0), MaxOpen: g(limit), Waits: g(0)}
 	}
-	if m.Version != release(10, 3, 1) || m.Edition != "oss" {
-		t.Errorf("got version %s %s", m.Version, m.Edition)
-	}
-	for what, c := range map[string]struct {
-		g    Gauge
-		want float64
+	for version, want := range map[string]struct {
+		position            float64
+		pools               []Pool
+		openConns, maxConns Gauge
 	}{
-		"members": {m.Members, 3}, "failed peers": {m.FailedPeers, 0}, "health score": {m.HealthScore, 0}, "position": {m.Position, 0},
-		"live nodes": {m.LiveNodes, 3}, "open connections": {m.DBOpen, 10}, "connections limit": {m.DBMaxOpen, 50}, "waits": {m.DBWaitCount, 0},
+		"8.5.15": {2, nil, Gauge{}, Gauge{}},
+		"9.3.2":  {2, limited(8, 25), g(8), g(25)},
+		"9.4.0":  {0, limited(4, 25), g(4), g(25)},
+		"10.3.1": {0, limited(10, 50), g(10), g(50)},
+		"10.4.0": {1, limited(4, 25), g(4), g(25)},
+		"11.6.2": {1, append(limited(9, 25), second(2, 0)), g(11), g(0)},
+		"12.4.0": {0, append(limited(8, 25), second(2, 25)), g(10), g(50)},
 	} {
-		if !c.g.Is(c.want) {
-			t.Errorf("%s: got %+v, want %v", what, c.g, c.want)
-		}
+		t.Run(version, func(t *testing.T) {
+			f, err := os.Open(filepath.Join("testdata", "metrics", version+".txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close() }()
+			m, err := ParseMetrics(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Version.String() != version || m.Edition != "oss" {
+				t.Errorf("got version %s %s", m.Version, m.Edition)
+			}
+			for what, c := range map[string]struct {
+				g    Gauge
+				want float64
+			}{
+				"members": {m.Members, 3}, "failed peers": {m.FailedPeers, 0}, "health score": {m.HealthScore, 0}, "position": {m.Position, want.position}, "live nodes": {m.LiveNodes, 3},
+			} {
+				if !c.g.Is(c.want) {
+					t.Errorf("%s: got %+v, want %v", what, c.g, c.want)
+				}
+			}
+			if m.PublishFailures.Has || m.PingFailures.Has {
+				t.Error("by gossip there are no publish and ping failures")
+			}
+			if len(m.PeerNames) != 1 || m.Plugins != nil {
+				t.Errorf("got peers %v, plugins %v", m.PeerNames, m.Plugins)
+			}
+			if !slices.Equal(m.Pools, want.pools) {
+				t.Errorf("pools: got %+v, want %+v", m.Pools, want.pools)
+			}
+			if open, limit := m.OpenConnections(); open != want.openConns || limit != want.maxConns {
+				t.Errorf("connections: got %+v of %+v, want %+v of %+v", open, limit, want.openConns, want.maxConns)
+			}
+		})
 	}
-	if m.PublishFailures.Has || m.PingFailures.Has {
-		t.Error("by gossip there are no publish and ping failures")
+}
+
+// A server that registers some families with its API server and some not, or one family
+// with both, is read family by family, and nothing is counted twice.
+func TestMetricsUnderBothNamesAreCountedOnce(t *testing.T) {
+	const build = "grafana_build_info{version=\"11.0.0\"} 1\n"
+	for name, c := range map[string]struct {
+		text                       string
+		members, position, publish Gauge
+		peers                      int
+	}{
+		"both": {`alertmanager_cluster_members 3
+grafana_alertmanager_cluster_members 3
+alertmanager_peer_position 1
+grafana_alertmanager_peer_position 1
+alertmanager_cluster_peer_info{peer="a"} 1
+grafana_alertmanager_cluster_peer_info{peer="a"} 1
+`, Gauge{3, true}, Gauge{1, true}, Gauge{}, 1},
+		"a mix": {"grafana_alertmanager_cluster_members 3\nalertmanager_peer_position 0\n", Gauge{3, true}, Gauge{0, true}, Gauge{}, 0},
+		"one family in two parts": {`grafana_alertmanager_cluster_messages_publish_failures_total{msg_type="update",reason="redis_issue"} 2
+alertmanager_cluster_messages_publish_failures_total{reason="redis_issue",msg_type="update"} 2
+alertmanager_cluster_messages_publish_failures_total{msg_type="update",reason="buffer_overflow"} 3
+`, Gauge{}, Gauge{}, Gauge{5, true}, 0},
+		"typed as another": {`# TYPE grafana_alertmanager_cluster_members gauge
+grafana_alertmanager_cluster_members 0
+# TYPE alertmanager_cluster_members gauge
+alertmanager_cluster_members 0
+`, Gauge{0, true}, Gauge{}, Gauge{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := ParseMetrics(strings.NewReader(build + c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Members != c.members || m.Position != c.position || m.PublishFailures != c.publish || len(m.PeerNames) != c.peers {
+				t.Errorf("got members %+v, position %+v, publish failures %+v, peers %v", m.Members, m.Position, m.PublishFailures, m.PeerNames)
+			}
+		})
 	}
-	if len(m.PeerNames) != 1 || m.Plugins != nil {
-		t.Errorf("got peers %v, plugins %v", m.PeerNames, m.Plugins)
+}
+
+// Before 9.4 some builds export the plain names only; a pool that is named by db_name
+// only is counted as well.
+func TestEveryPoolIsKeptUnderItsName(t *testing.T) {
+	m, err := ParseMetrics(strings.NewReader(`grafana_build_info{version="13.0.0"} 1
+grafana_database_conn_open 4
+go_sql_stats_connections_max_open{db_name="third"} 7
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Pool{{Name: "grafana", Open: Gauge{4, true}}, {Name: "third", MaxOpen: Gauge{7, true}}}
+	if !slices.Equal(m.Pools, want) {
+		t.Errorf("got %+v", m.Pools)
 	}
 }
 
