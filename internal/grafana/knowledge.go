@@ -32,6 +32,8 @@ const (
 	cacheUsername    = "username in remote_cache.connstr"
 	cleanSIGTERM     = "exit status 0 on SIGTERM"
 	doubleConnection = "unified storage with a connection string of its own"
+	secondPool       = "a second pool of database connections, of unified storage"
+	secondPoolBound  = "max_open_conn for both pools of database connections"
 )
 
 // facts is all that this package knows of versions. Where a change was merged
@@ -52,6 +54,8 @@ func facts() []fact {
 		{Kind: anAbility, Name: cleanSIGTERM, Since: release(7, 0, 0), Source: "#23309"},
 		{Kind: anAbility, Name: doubleConnection, Since: release(11, 3, 0), Until: release(12, 2, 0),
 			Source: "pkg/storage/unified/sql/db/dbimpl: quotes the DSN values itself, core does not"},
+		{Kind: anAbility, Name: secondPool, Since: release(11, 3, 0), Source: "pkg/storage/unified/sql/db/dbimpl 11.5.1, 11.6.2, 12.3.0, 12.4.0; metrics of 11.6.2 and 12.4.0"},
+		{Kind: anAbility, Name: secondPoolBound, Since: release(12, 3, 0), Source: "dbimpl/db_engine.go: SetMaxOpenConns in 12.3.0 and 12.4.0, not in 11.5.1 and 11.6.2"},
 
 		{Kind: aToggle, Name: "migrationLocking", Since: release(8, 4, 0), Until: release(11, 0, 0), Source: "#44101, #84983"},
 		{Kind: aKey, Section: "database", Name: "migration_locking", Since: release(11, 0, 0), Source: "#84983"},

@@ -22,6 +22,16 @@ type Pool struct {
 	Waits Gauge `json:"waits"`
 }
 
+// ConnectionPools is how many pools of database connections a node of v opens, each
+// with up to max_open_conn. unbounded: the last of them takes no notice of the limit,
+// nor of any other key of grafana.ini.
+func ConnectionPools(v Version) (n int, unbounded bool) {
+	if !able(v, secondPool) {
+		return 1, false
+	}
+	return 2, !able(v, secondPoolBound)
+}
+
 // poolMetrics are the names of a pool's values: those that carry the pool's name in
 // db_name, and what Grafana exports of its main pool besides, or alone.
 var poolMetrics = []struct {

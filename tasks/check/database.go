@@ -177,9 +177,7 @@ func (r *run) serverFindings(p database.Report) []Finding {
 	if c := strings.ToLower(p.Charset); !strings.HasPrefix(c, "utf8") {
 		add(warn("the database's character set is "+p.Charset, "names outside of it cannot be saved", "use UTF8 (PostgreSQL) or utf8mb4 (MySQL) for a new database"))
 	}
-	if f, low := r.connectionFinding(p); low {
-		add(f)
-	}
+	all = append(all, r.connectionFindings(p)...)
 	return all
 }
 
@@ -199,16 +197,6 @@ func topologyFindings(p database.Report) []Finding {
 		add(warn(fmt.Sprintf("%s with %d writers", p.MultiWriter, p.Members), "writes on two members deadlock and log users out (#9496, #26008)", "point database.host at one member, or at a proxy that sends all writes to one"))
 	}
 	return all
-}
-
-// connectionFinding compares the server's limit with what all hosts may open.
-func (r *run) connectionFinding(p database.Report) (Finding, bool) {
-	perHost, hosts := r.Cluster.Database.MaxOpenConn, len(r.Cluster.Hosts)
-	if p.MaxConnections == 0 || perHost == 0 || perHost*hosts <= p.MaxConnections {
-		return Finding{}, false
-	}
-	return warn(fmt.Sprintf("%d hosts x max_open_conn %d = %d, the server allows %d (%d in use)", hosts, perHost, hosts*perHost, p.MaxConnections, p.Connections),
-		"under load Grafana fails with too many connections", fmt.Sprintf("set database.max_open_conn to %d, or raise max_connections", max(p.MaxConnections*8/10/hosts, 2))), true
 }
 
 // oneServer finds hosts that reach different servers under one name.
