@@ -75,6 +75,7 @@ func (c *checker) text(n *node, it *item, what string) {
 	switch {
 	case n.shape != scalarShape:
 		c.wrongType(n, it, what)
+	case it.format.takesNumber(n):
 	case n.tag != "!!str" && n.tag != ageTag && n.tag != "!!binary":
 		c.wrongType(n, it, what)
 	case n.tag == "!!binary":
@@ -291,7 +292,7 @@ func (i *item) takes(n *node) bool {
 	case booleanKind:
 		return n.shape == scalarShape && n.tag == "!!bool"
 	}
-	return n.shape == scalarShape && n.tag == "!!str"
+	return n.shape == scalarShape && (n.tag == "!!str" || i.format.takesNumber(n))
 }
 
 func join(what, key string) string {

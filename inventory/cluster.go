@@ -30,6 +30,14 @@ type Cluster struct {
 	// Warnings are what Load found questionable but not wrong (a literal
 	// secret, for example).
 	Warnings Diagnostics
+	// Unresolved: references were not read (see [Options.Resolve]), and placeholders
+	// stand for them.
+	Unresolved bool
+
+	// place and finish know the text of the file, which holds its literal secrets:
+	// as functions no verb of fmt prints them.
+	place  func(path []string) Position
+	finish func(Diagnostics) Diagnostics
 }
 
 // Host looks a host up by name; nil when there is none.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Config is what belongs in grafana.ini: sections in order, keys in order.
@@ -44,6 +45,14 @@ func (v Value) Reveal() string {
 		return *v.secret
 	}
 	return v.text
+}
+
+// placeholderMark begins what stands for a reference that was not read.
+const placeholderMark = "unresolved"
+
+// Unresolved tells whether a reference in the text was not read ([Options.Resolve]).
+func (v Value) Unresolved() bool {
+	return v.secret != nil && strings.Contains(*v.secret, placeholderMark)
 }
 
 // IsSecret tells whether the text holds a secret.

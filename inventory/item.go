@@ -63,6 +63,20 @@ type format struct {
 	pattern string
 	re      *regexp.Regexp
 	want    string // "a duration like 10s or 2m"
+	// asWritten: digits that look like a number to YAML are this text all the same
+	// (a checksum without letters, or with one e among its digits).
+	asWritten bool
+}
+
+// takesNumber tells whether n, a number to YAML, is meant as the text that is written.
+func (f *format) takesNumber(n *node) bool {
+	return f != nil && f.asWritten && (n.tag == "!!int" || n.tag == "!!float") && f.re.MatchString(n.text)
+}
+
+// likeNumbers sets asWritten.
+func (f *format) likeNumbers() *format {
+	f.asWritten = true
+	return f
 }
 
 func newFormat(pattern, want string) *format {
@@ -88,7 +102,7 @@ func newFormats() *formats {
 		hostPort:    newFormat(`^`+host+`(:`+port+`)?$`, "host or host:port (an IPv6 address in brackets)"),
 		hostList:    newFormat(`^`+host+`:`+port+`(, ?`+host+`:`+port+`)*$`, "host:port (several separated by commas)"),
 		address:     newFormat(`^([A-Za-z0-9\[]([A-Za-z0-9._\[\]:-]*[A-Za-z0-9\]])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%]+)$`, "a host name or IP address without a port"),
-		sha256:      newFormat(`^[0-9a-fA-F]{64}$`, "a SHA-256 checksum, 64 hexadecimal digits"),
+		sha256:      newFormat(`^[0-9a-fA-F]{64}$`, "a SHA-256 checksum, 64 hexadecimal digits").likeNumbers(),
 		version:     newFormat(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$`, `a full version in quotes, like "12.3.1"`),
 		fingerprint: newFormat(`^(strict|accept-new|SHA256:[A-Za-z0-9+/]{43})$`, "strict, accept-new or a fingerprint SHA256:... as ssh-keygen -l prints it"),
 		path:        newFormat(`^/[^\x00\s]*$`, "an absolute path on the host without spaces"),

@@ -76,7 +76,8 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 		refs: &resolver{ctx: ctx, opts: opts, dir: dir, cache: map[string]resolved{}}}
 	d.walk(root, table(), "")
 	c := d.cluster(root)
-	c.File, c.Dir = path, dir
+	c.File, c.Dir, c.Unresolved = path, dir, !opts.Resolve
+	c.place, c.finish = root.place, rep.finish
 	d.semantics(c, root)
 	if err := rep.err(); err != nil {
 		return nil, err

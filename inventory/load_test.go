@@ -252,3 +252,26 @@ alerting: {ha: redis, redis: ` + redis + `}
 		}
 	}
 }
+
+// A checksum of digits, or with one e among them, is a number to YAML and text to us.
+func TestChecksumsAreTakenAsWritten(t *testing.T) {
+	src, err := os.ReadFile("testdata/valid/checksum-of-digits.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(t.Context(), "i.yaml", src, Options{SkipFiles: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for arch, want := range map[string]string{
+		"amd64": "1234567890123456789012345678901234567890123456789012345678901234",
+		"arm64": "123456789012345678901234567890123456789012345678901234567890e123",
+	} {
+		if got := c.Grafana.Artifact.SHA256[arch]; got != want {
+			t.Errorf("%s: %s", arch, got)
+		}
+	}
+	if got := c.Grafana.Plugins[0].SHA256; got != "0000000000000000000000000000000000000000000000000000000000000001" {
+		t.Error(got)
+	}
+}

@@ -159,7 +159,7 @@ func (r *resolver) read(p part) resolved {
 	}
 	if !r.opts.Resolve {
 		// Alphanumeric, so that whoever renders it meets no quoting trouble.
-		return resolved{value: "unresolved" + NewSecret(p.kind+":"+p.text, "").Fingerprint()}
+		return resolved{value: placeholderMark + NewSecret(p.kind+":"+p.text, "").Fingerprint()}
 	}
 	var value string
 	var err error

@@ -111,6 +111,9 @@ func (i *item) schema() map[string]any {
 
 func (i *item) textSchema(s map[string]any) {
 	s["type"] = "string"
+	if i.format != nil && i.format.asWritten {
+		s["type"] = []string{"string", "number"}
+	}
 	if i.format != nil {
 		s["pattern"] = i.format.pattern
 	}

@@ -113,6 +113,11 @@ func (b *treeBuilder) build(y *yaml.Node, depth int) *node {
 	case yaml.ScalarNode:
 		if n.tag != "!!null" {
 			n.shape, n.text = scalarShape, y.Value
+			if y.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+				// The line end that a block adds is YAML's, not the operator's, as that
+				// of a file is not (see resolver.file).
+				n.text = strings.TrimSuffix(n.text, "\n")
+			}
 			n.quoted = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 		}
 	}

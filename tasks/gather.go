@@ -52,6 +52,9 @@ func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
 
 // gatherHosts is gather without the database, for those who look at that themselves.
 func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
+	if problems := Problems(r.c); len(problems) > 0 {
+		return nil, problems
+	}
 	p := &picture{desired: map[string]*HostState{}}
 	var wg sync.WaitGroup
 	var lbErr, ipErr error

@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/remote"
-	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
@@ -175,7 +172,7 @@ func (r *Runner) whatToTakeOut(gone []fleet.Host) string {
 	var servers, on []string
 	for _, h := range gone {
 		// The line may have a name of its own; it is found by the address too.
-		servers = append(servers, fmt.Sprintf("%s (%s)", h.Name, net.JoinHostPort(h.Address, strconv.Itoa(balancer.Port(h.Host)))))
+		servers = append(servers, fmt.Sprintf("%s (%s)", h.Name, fleet.Listens(h.Host).At(h.Address)))
 	}
 	for _, h := range lb.Hosts {
 		on = append(on, h.Name)

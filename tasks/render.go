@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // where things of a generation lie on a host, below <root>/current.
@@ -32,13 +33,13 @@ const (
 // host name as an advertise address (grafana/grafana#45060).
 func grafanaNode(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips map[string]string, defaults []byte) grafana.Node {
 	current := path.Join(c.Paths.Root, "current")
-	port, protocol := listens(h)
+	l := fleet.Listens(h)
 	subPath, _ := h.Config.Get("server", "serve_from_sub_path")
 	n := grafana.Node{
 		Version: v,
 		PerNode: grafana.PerNode{InstanceName: h.Name, Address: ips[h.Name], RedisPeerName: c.Name + "-" + h.Name},
 		HTTP: grafana.HTTP{
-			Protocol: protocol, Port: port, RootURL: c.Grafana.RootURL, Domain: domain(c.Grafana.RootURL),
+			Protocol: l.Protocol, Port: l.Port, RootURL: c.Grafana.RootURL, Domain: domain(c.Grafana.RootURL),
 			ServeFromSubPath: subPath.Reveal() == "true",
 		},
 		Security: grafana.Security{
@@ -87,20 +88,6 @@ func extra(c inventory.Config) (out []grafana.Section) {
 		out = append(out, sec)
 	}
 	return out
-}
-
-// listens is the port and protocol of a host's Grafana.
-func listens(h *inventory.Host) (port int, protocol string) {
-	port, protocol = 3000, "http"
-	if v, ok := h.Config.Get("server", "http_port"); ok {
-		if p, err := strconv.Atoi(v.Reveal()); err == nil {
-			port = p
-		}
-	}
-	if v, ok := h.Config.Get("server", "protocol"); ok {
-		protocol = v.Reveal()
-	}
-	return port, protocol
 }
 
 func domain(rootURL string) string {
@@ -197,9 +184,8 @@ func localFiles(c *inventory.Cluster) (out []localFile) {
 
 // unitOf renders the systemd unit of a host.
 func unitOf(c *inventory.Cluster, h *inventory.Host, rel artifact.Release, v grafana.Version, systemd int) ([]byte, error) {
-	port, _ := listens(h)
 	return grafana.Unit{
-		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Port: port,
+		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Port: fleet.Listens(h).Port,
 		DataPath: c.Paths.Data, LogPath: c.Paths.Logs, Environment: true,
 	}.Render()
 }

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
-	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -39,11 +37,6 @@ type Probe struct {
 // newProbe makes the probe of one host. Its certificate is made for the balancer's
 // name and is not verified here: SSH has verified the host already.
 func newProbe(h fleet.Host) *Probe {
-	port, protocol := listens(h.Host)
-	scheme := "http"
-	if protocol == "https" || protocol == "h2" {
-		scheme = "https"
-	}
 	t := &http.Transport{
 		DialContext:         func(ctx context.Context, network, addr string) (net.Conn, error) { return h.Dial(ctx, network, addr) },
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
@@ -51,7 +44,7 @@ func newProbe(h fleet.Host) *Probe {
 	}
 	p := &Probe{
 		client:  &http.Client{Transport: t, Timeout: readTimeout, CheckRedirect: sameNode},
-		base:    scheme + "://" + net.JoinHostPort(loopback(h.Host), strconv.Itoa(port)),
+		base:    fleet.Listens(h.Host).LocalURL(),
 		metrics: true,
 	}
 	if v, ok := h.Config.Get("metrics", "enabled"); ok && v.Reveal() == "false" {
@@ -73,14 +66,6 @@ func sameNode(req *http.Request, via []*http.Request) error {
 	}
 	req.URL.Scheme, req.URL.Host, req.Host = via[0].URL.Scheme, via[0].URL.Host, via[0].Host
 	return nil
-}
-
-// loopback is where a host's own Grafana is reached from the host.
-func loopback(h *inventory.Host) string {
-	if v, ok := h.Config.Get("server", "http_addr"); ok && v.Reveal() != "" && v.Reveal() != "0.0.0.0" && v.Reveal() != "::" {
-		return v.Reveal()
-	}
-	return "127.0.0.1"
 }
 
 // Read takes one reading.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
 type validateOptions struct {
@@ -43,6 +44,11 @@ func (a *app) validateCommand() *cobra.Command {
 
 func (a *app) validate(ctx context.Context, o validateOptions) error {
 	cluster, err := a.load(ctx, o.path, inventory.Options{Resolve: !o.noSecrets})
+	if err == nil {
+		if problems := tasks.Problems(cluster); len(problems) > 0 {
+			err = problems
+		}
+	}
 	var mistakes inventory.Diagnostics
 	if errors.As(err, &mistakes) && a.json() {
 		if err := a.document(validateResult{File: o.path, Errors: ui.Diagnostics(mistakes), Warnings: []ui.Diagnostic{}}); err != nil {

@@ -24,9 +24,39 @@ const ownFile = "$__file{%s}"
 // that the version does not know ([UnknownKeyError]), values that Grafana
 // cannot carry, settings that contradict each other. No error holds a secret.
 func (n Node) Render() (Rendered, error) {
-	s, err := newSettings(n)
+	s, err := n.settings()
 	if err != nil {
 		return Rendered{}, err
+	}
+	if err := errors.Join(s.errs...); err != nil {
+		return Rendered{}, fmt.Errorf("grafana.ini for %s: %w", n.Version, err)
+	}
+	r, err := s.write()
+	if err != nil {
+		return Rendered{}, err
+	}
+	if err := s.verify(r); err != nil {
+		return Rendered{}, err
+	}
+	return r, nil
+}
+
+// Problems are what Render would refuse, one error for each: [SettingError] or
+// [UnknownKeyError]. Without [Node.Defaults] only the version table says which keys
+// a version knows.
+func (n Node) Problems() []error {
+	s, err := n.settings()
+	if err != nil {
+		return []error{err}
+	}
+	return s.errs
+}
+
+// settings collects all that grafana.ini holds, and what is wrong with it.
+func (n Node) settings() (*settings, error) {
+	s, err := newSettings(n)
+	if err != nil {
+		return nil, err
 	}
 	s.http()
 	s.security()
@@ -39,17 +69,7 @@ func (n Node) Render() (Rendered, error) {
 	s.toggles()
 	s.contradictions()
 	s.check()
-	if err := errors.Join(s.errs...); err != nil {
-		return Rendered{}, fmt.Errorf("grafana.ini for %s: %w", n.Version, err)
-	}
-	r, err := s.write()
-	if err != nil {
-		return Rendered{}, err
-	}
-	if err := s.verify(r); err != nil {
-		return Rendered{}, err
-	}
-	return r, nil
+	return s, nil
 }
 
 // PerNodeKeys are the only keys whose values differ from host to host, as

@@ -1,7 +1,6 @@
 package grafana
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"regexp"
@@ -20,7 +19,7 @@ func (s *settings) alerting() {
 	}
 	if !HasUnifiedAlerting(v) {
 		if a.Mode != Alone && a.Mode != "" {
-			s.refuse("%w; set alerting.legacy: true for the alerting of before 8, or alerting.ha: none for none", unknownKey(v, ua, "ha_peers"))
+			s.refuse("alerting.ha", "%w; set alerting.legacy: true for the alerting of before 8, or alerting.ha: none for none", unknownKey(v, ua, "ha_peers"))
 		}
 		return
 	}
@@ -33,14 +32,14 @@ func (s *settings) alerting() {
 		s.onRedis(a)
 	case Alone, "":
 		if len(a.Peers) > 1 {
-			s.refuse("alerting.ha is none with %d hosts: each of them would send every notification (#53990)", len(a.Peers))
+			s.refuse("alerting.ha", "alerting.ha is none with %d hosts: each of them would send every notification (#53990)", len(a.Peers))
 		}
 	default:
-		s.refuse("alerting.ha %q: want gossip, redis or none", a.Mode)
+		s.refuse("alerting.ha", "alerting.ha %q: want gossip, redis or none", a.Mode)
 	}
 	if a.SingleNodeEvaluation {
 		if a.Mode != Gossip && a.Mode != OnRedis {
-			s.refuse("ha_single_node_evaluation without a cluster evaluates wrongly and says nothing; it needs alerting.ha gossip or redis")
+			s.refuse("unified_alerting.ha_single_node_evaluation", "ha_single_node_evaluation without a cluster evaluates wrongly and says nothing; it needs alerting.ha gossip or redis")
 		}
 		s.set(ua, "ha_single_node_evaluation", "true")
 	}
@@ -66,15 +65,15 @@ func (s *settings) legacyAlerting(a Alerting, v Version) {
 // address on hosts without a private one, and may take the wrong one of several.
 func (s *settings) gossip(a Alerting) {
 	if a.Port < 1 || a.Port > 65535 {
-		s.refuse("alerting.port %d is no port", a.Port)
+		s.refuse("alerting.port", "alerting.port %d is no port", a.Port)
 	}
 	ip, err := netip.ParseAddr(s.node.PerNode.Address)
 	if err != nil {
-		s.refuse("unified_alerting.ha_advertise_address needs an IP address, %q is none (Grafana does not resolve names here)", s.node.PerNode.Address)
+		s.refuse("hosts", "unified_alerting.ha_advertise_address needs an IP address, %q is none (Grafana does not resolve names here)", s.node.PerNode.Address)
 		return
 	}
 	if ip.IsUnspecified() || ip.IsLoopback() {
-		s.refuse("unified_alerting.ha_advertise_address %s cannot be reached by the other hosts", ip)
+		s.refuse("hosts", "unified_alerting.ha_advertise_address %s cannot be reached by the other hosts", ip)
 	}
 	port := strconv.Itoa(a.Port)
 	listen := "0.0.0.0"
@@ -84,11 +83,11 @@ func (s *settings) gossip(a Alerting) {
 	s.set(ua, "ha_listen_address", net.JoinHostPort(listen, port))
 	s.set(ua, "ha_advertise_address", net.JoinHostPort(ip.WithZone("").String(), port))
 	if len(a.Peers) == 0 {
-		s.refuse("unified_alerting.ha_peers is empty: without peers every node notifies on its own (#53990)")
+		s.refuse("hosts", "unified_alerting.ha_peers is empty: without peers every node notifies on its own (#53990)")
 	}
 	for _, p := range a.Peers {
 		if _, _, err := net.SplitHostPort(p); err != nil {
-			s.refuse("unified_alerting.ha_peers: %q is not host:port", p)
+			s.refuse("hosts", "unified_alerting.ha_peers: %q is not host:port", p)
 		}
 	}
 	s.set(ua, "ha_peers", strings.Join(a.Peers, ","))
@@ -103,7 +102,7 @@ var grafanaDuration = regexp.MustCompile(`^(\d+(ms|s|m|h|d|w))+$`)
 
 func (s *settings) duration(key, value string) {
 	if value != "" && !grafanaDuration.MatchString(value) {
-		s.refuse("unified_alerting.%s %q is no duration like 15s or 200ms", key, value)
+		s.refuse(ua+"."+key, "unified_alerting.%s %q is no duration like 15s or 200ms", key, value)
 	}
 	s.set(ua, key, value)
 }
@@ -117,7 +116,7 @@ func (s *settings) onRedis(a Alerting) {
 		"ha_redis_address": r.Address, "ha_redis_prefix": r.Prefix, "ha_redis_peer_name": s.node.PerNode.RedisPeerName,
 	} {
 		if value == "" {
-			s.refuse("unified_alerting.%s must be set when alerting meets on Redis", what)
+			s.refuse(ua+"."+what, "unified_alerting.%s must be set when alerting meets on Redis", what)
 		}
 	}
 	s.set(ua, "ha_redis_address", r.Address)
@@ -133,9 +132,7 @@ func (s *settings) onRedis(a Alerting) {
 	}
 	s.duration("ha_peer_timeout", a.PeerTimeout)
 	s.redisTLS(r)
-	if err := s.redisTopology(r); err != nil {
-		s.errs = append(s.errs, err)
-	}
+	s.redisTopology(r)
 }
 
 func (s *settings) redisTLS(r Redis) {
@@ -154,10 +151,11 @@ func (s *settings) redisTLS(r Redis) {
 	}
 }
 
-func (s *settings) redisTopology(r Redis) error {
+func (s *settings) redisTopology(r Redis) {
+	const redis = "alerting.redis"
 	switch {
 	case r.Cluster && r.SentinelMaster != "":
-		return errors.New("alerting on Redis: cluster and sentinel exclude each other; Grafana refuses to start")
+		s.refuse(redis, "alerting on Redis: cluster and sentinel exclude each other; Grafana refuses to start")
 	case r.Cluster:
 		s.set(ua, "ha_redis_cluster_mode_enabled", "true")
 	case r.SentinelMaster != "":
@@ -166,9 +164,8 @@ func (s *settings) redisTopology(r Redis) error {
 		s.set(ua, "ha_redis_sentinel_username", r.SentinelUsername)
 		s.secret(ua, "ha_redis_sentinel_password", r.SentinelPassword)
 	case strings.Contains(r.Address, ","):
-		return errors.New("alerting on Redis: several addresses need redis.cluster or redis.sentinel")
+		s.refuse(redis, "alerting on Redis: several addresses need redis.cluster or redis.sentinel")
 	}
-	return nil
 }
 
 // PeerTimeout is how long a node waits for each position before its own until it

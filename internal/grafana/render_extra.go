@@ -47,11 +47,17 @@ func (s *settings) extraKey(section string, k Key) {
 		s.emptyExtra(section, k.Name)
 		return
 	}
+	if section == "server" {
+		var ok bool
+		if k, ok = s.listenKey(k); !ok {
+			return
+		}
+	}
 	current, written := s.sections[section][k.Name]
 	instead, mine := ours()[full]
 	switch {
 	case full == "security.secret_key" && k.Value == publicSecretKey:
-		s.refuse("config: security.secret_key is the public default of every Grafana")
+		s.refuse(full, "config: security.secret_key is the public default of every Grafana")
 		return
 	case section == "feature_toggles" || full == "plugins.allow_loading_unsigned_plugins":
 		// lists are merged, not replaced
@@ -59,7 +65,7 @@ func (s *settings) extraKey(section string, k Key) {
 			k.Value = current.value + "," + k.Value
 		}
 	case mine && (!written || current.value != k.Value):
-		s.refuse("config: %s is what ghadeploy itself depends on; set it in the inventory under %s", full, instead)
+		s.refuse(full, "config: %s is what ghadeploy itself depends on; set it in the inventory under %s", full, instead)
 		return
 	case written && current.value != k.Value:
 		s.warn("config: %s replaces the value that ghadeploy would write", full)
@@ -73,11 +79,11 @@ func (s *settings) emptyExtra(section, key string) {
 	full := section + "." + key
 	switch {
 	case s.get(section, key) != "":
-		s.refuse("config: %s is empty, but ghadeploy needs a value there", full)
+		s.refuse(full, "config: %s is empty, but ghadeploy needs a value there", full)
 	case s.defaults == nil:
 		s.warn("config: %s is empty; Grafana skips empty values in grafana.ini, its default stays", full)
 	case s.defaults.Section(section).Key(key).Value() != "":
-		s.refuse("config: %s is empty; Grafana skips empty values in grafana.ini, so its default %q would stay", full,
+		s.refuse(full, "config: %s is empty; Grafana skips empty values in grafana.ini, so its default %q would stay", full,
 			s.defaults.Section(section).Key(key).Value())
 	}
 }
@@ -105,11 +111,9 @@ func (s *settings) toggles() {
 // nobody can have meant.
 func (s *settings) contradictions() {
 	if s.get("alerting", "enabled") == "true" && s.get(ua, "enabled") == "true" {
-		s.refuse("legacy and unified alerting cannot both be enabled; Grafana refuses to start")
+		s.refuse("alerting.enabled", "legacy and unified alerting cannot both be enabled; Grafana refuses to start")
 	}
-	if a := s.get("server", "http_addr"); a != "" && a != "0.0.0.0" && a != "::" {
-		s.warn("server.http_addr is %s: Grafana answers there only, not on the loopback address", a)
-	}
+	s.listenWarnings()
 	if s.get("metrics", "enabled") == "false" {
 		s.warn("metrics.enabled is false: alerting members and Live nodes cannot be gated")
 	}
@@ -117,7 +121,7 @@ func (s *settings) contradictions() {
 		s.warn("metrics.basic_auth_username is set: /metrics wants a login")
 	}
 	if s.get("server", "socket") != "" {
-		s.refuse("config: server.socket hides Grafana from the load balancer and the gates")
+		s.refuse("server.socket", "config: server.socket hides Grafana from the load balancer and the gates")
 	}
 	if samesite := s.get("security", "cookie_samesite"); samesite == "none" && s.get("security", "cookie_secure") != "true" {
 		s.warn("security.cookie_samesite none without cookie_secure: browsers drop the session cookie")

@@ -20,16 +20,16 @@ func (s *settings) cache() {
 	r := c.Redis
 	for what, v := range map[string]string{"address": r.Address, "password": r.Password, "username": r.Username} {
 		if strings.Contains(v, ",") {
-			s.refuse("remote_cache: the Redis %s holds a comma, at which Grafana cuts remote_cache.connstr", what)
+			s.refuse("remote_cache.redis", "remote_cache: the Redis %s holds a comma, at which Grafana cuts remote_cache.connstr", what)
 		}
 	}
 	switch {
 	case r.Address == "":
-		s.refuse("remote_cache.redis.address must be set")
+		s.refuse("remote_cache.redis", "remote_cache.redis.address must be set")
 	case r.Cluster || r.SentinelMaster != "":
-		s.refuse("remote_cache: Grafana's cache speaks to a single Redis; cluster and sentinel are not supported")
+		s.refuse("remote_cache.redis", "remote_cache: Grafana's cache speaks to a single Redis; cluster and sentinel are not supported")
 	case r.TLS && (r.CACert != "" || r.Cert != ""):
-		s.refuse("remote_cache: Grafana's cache trusts the system's CAs only; put the CA into the host's trust store and drop ca_cert")
+		s.refuse("remote_cache.redis", "remote_cache: Grafana's cache trusts the system's CAs only; put the CA into the host's trust store and drop ca_cert")
 	}
 	s.put("remote_cache", "connstr", setting{value: s.connstr(r), secret: r.Password != ""})
 	s.want("remote_cache", "prefix", r.Prefix)
@@ -76,7 +76,7 @@ func (s *settings) live() {
 	}
 	s.set("live", "ha_engine", "redis")
 	if r.Cluster || r.SentinelMaster != "" || strings.Contains(r.Address, ",") {
-		s.refuse("live.redis: Grafana Live speaks to a single Redis; put a proxy that follows the master in front of cluster or sentinel")
+		s.refuse("live.redis", "live.redis: Grafana Live speaks to a single Redis; put a proxy that follows the master in front of cluster or sentinel")
 		return
 	}
 	if r.Username != "" || r.TLS || r.DB != 0 {
@@ -99,7 +99,7 @@ func (s *settings) liveURL(r Redis) {
 		return
 	}
 	if r.CACert != "" || r.Cert != "" || r.InsecureSkipVerify {
-		s.refuse("live.redis: Grafana Live trusts the system's CAs only; put the CA into the host's trust store")
+		s.refuse("live.redis", "live.redis: Grafana Live trusts the system's CAs only; put the CA into the host's trust store")
 	}
 	u := url.URL{Scheme: "redis", Host: r.Address}
 	if r.TLS {

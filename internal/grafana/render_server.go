@@ -20,15 +20,15 @@ func (s *settings) http() {
 		protocol = "http"
 	}
 	if protocol != "http" && protocol != "https" && protocol != "h2" {
-		s.refuse("server.protocol %q cannot be gated over TCP; use http, https or h2", protocol)
+		s.refuse("server.protocol", "server.protocol %q cannot be gated over TCP; use http, https or h2", protocol)
 	}
-	if protocol != "http" && (h.CertFile == "" || h.KeyFile == "") {
-		s.refuse("server.protocol is %s, but there is no certificate and key", protocol)
+	if (protocol == "https" || protocol == "h2") && (h.CertFile == "" || h.KeyFile == "") {
+		s.refuse("server.protocol", "server.protocol is %s, but there is no certificate and key", protocol)
 	}
 	s.set("server", "protocol", protocol)
 	s.set("server", "http_addr", h.Addr)
 	if h.Port < 1 || h.Port > 65535 {
-		s.refuse("server.http_port %d is no port", h.Port)
+		s.refuse("server.http_port", "server.http_port %d is no port", h.Port)
 	}
 	s.set("server", "http_port", strconv.Itoa(h.Port))
 	s.set("server", "cert_file", h.CertFile)
@@ -43,7 +43,7 @@ func (s *settings) rootURL(h HTTP) {
 	}
 	u, err := url.Parse(h.RootURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		s.refuse("server.root_url %q is no http or https URL", h.RootURL)
+		s.refuse("grafana.root_url", "server.root_url %q is no http or https URL", h.RootURL)
 		return
 	}
 	domain := h.Domain
@@ -66,9 +66,9 @@ func (s *settings) security() {
 	sec := s.node.Security
 	switch sec.SecretKey {
 	case "":
-		s.refuse("security.secret_key is not set; without one of its own every Grafana uses the same public key")
+		s.refuse("security.secret_key", "security.secret_key is not set; without one of its own every Grafana uses the same public key")
 	case publicSecretKey:
-		s.refuse("security.secret_key is the public default of every Grafana; make one with `openssl rand -base64 32`")
+		s.refuse("security.secret_key", "security.secret_key is the public default of every Grafana; make one with `openssl rand -base64 32`")
 	}
 	s.secret("security", "secret_key", sec.SecretKey)
 	s.set("security", "admin_user", sec.AdminUser)
@@ -81,7 +81,7 @@ func (s *settings) rest() {
 	p := s.node.Paths
 	for key, value := range map[string]string{"data": p.Data, "logs": p.Logs, "plugins": p.Plugins, "provisioning": p.Provisioning} {
 		if value != "" && !path.IsAbs(value) {
-			s.refuse("paths.%s %q is not absolute", key, value)
+			s.refuse("paths."+key, "paths.%s %q is not absolute", key, value)
 		}
 		s.set("paths", key, value)
 	}

@@ -103,9 +103,24 @@ func (s *settings) warn(format string, args ...any) {
 	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
 }
 
-func (s *settings) refuse(format string, args ...any) {
-	s.errs = append(s.errs, fmt.Errorf(format, args...))
+// refuse notes that a setting cannot be; see [SettingError] for how it is named.
+func (s *settings) refuse(setting, format string, args ...any) {
+	s.errs = append(s.errs, &SettingError{Setting: setting, Err: fmt.Errorf(format, args...)})
 }
+
+// SettingError is one setting that cannot be given to Grafana.
+type SettingError struct {
+	// Setting is section.key of grafana.ini ("server.http_port") or, where the
+	// inventory has a key of its own for it, the path of that ("alerting.port").
+	Setting string
+	Err     error
+}
+
+// Error does not repeat the setting's name, which Err has where it helps.
+func (e *SettingError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *SettingError) Unwrap() error { return e.Err }
 
 // check looks at every value and says how it can be carried.
 func (s *settings) check() {
@@ -119,12 +134,12 @@ func (s *settings) check() {
 func (s *settings) checkOne(section, key string, v setting) {
 	name := section + "." + key
 	if section != ini.DefaultSection && !validName.MatchString(section) || !validName.MatchString(key) {
-		s.refuse("%s: not a name for grafana.ini (%w)", name, errName)
+		s.refuse(name, "%s: not a name for grafana.ini (%w)", name, errName)
 		return
 	}
 	if s.inFile(v) {
 		if err := checkFileSecret(v.value); err != nil {
-			s.refuse("%s cannot be given to Grafana: %w", name, err)
+			s.refuse(name, "%s cannot be given to Grafana: %w", name, err)
 		}
 		return
 	}
@@ -134,7 +149,7 @@ func (s *settings) checkOne(section, key string, v setting) {
 		_, err = quoteINI(v.value)
 	}
 	if err != nil {
-		s.refuse("%s cannot be given to Grafana: %w%s", name, err, s.hint(v, err))
+		s.refuse(name, "%s cannot be given to Grafana: %w%s", name, err, s.hint(v, err))
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -47,7 +49,7 @@ const openFiles = 16384
 
 // Render writes the unit. It differs between hosts only where systemd does.
 func (u Unit) Render() ([]byte, error) {
-	if err := u.check(); err != nil {
+	if err := errors.Join(u.Problems()...); err != nil {
 		return nil, fmt.Errorf("unit for Grafana %s: %w", u.Version, err)
 	}
 	var b bytes.Buffer
@@ -61,10 +63,12 @@ func (u Unit) Render() ([]byte, error) {
 
 var systemUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 
-func (u Unit) check() error {
+// Problems are what Render would refuse, one error for each; a [SettingError] where
+// the inventory says it.
+func (u Unit) Problems() []error {
 	errs := u.checkPaths()
 	if !systemUser.MatchString(u.User) {
-		errs = append(errs, fmt.Errorf("user %q is no system user name", u.User))
+		errs = append(errs, &SettingError{"paths.user", fmt.Errorf("user %q is no system user name", u.User)})
 	}
 	if u.Binary != "grafana" && u.Binary != "grafana-server" {
 		errs = append(errs, fmt.Errorf("binary %q: want grafana or grafana-server", u.Binary))
@@ -79,19 +83,24 @@ func (u Unit) check() error {
 		errs = append(errs, fmt.Errorf("port %d needs a capability that systemd %d cannot give (since %d); use a port above 1023 and the load balancer",
 			u.Port, u.Systemd, systemdAmbient))
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 func (u Unit) checkPaths() []error {
 	var errs []error
-	for what, p := range map[string]string{"root": u.Root, "data": u.DataPath, "logs": u.LogPath} {
+	paths := map[string]string{"root": u.Root, "data": u.DataPath, "logs": u.LogPath}
+	for _, what := range slices.Sorted(maps.Keys(paths)) {
+		p := paths[what]
+		refuse := func(format string, args ...any) {
+			errs = append(errs, &SettingError{"paths." + what, fmt.Errorf(format, args...)})
+		}
 		switch {
 		case !path.IsAbs(p) || path.Clean(p) != p:
-			errs = append(errs, fmt.Errorf("path %s %q is not absolute and clean", what, p))
+			refuse("path %s %q is not absolute and clean", what, p)
 		case strings.ContainsFunc(p, unicode.IsControl):
-			errs = append(errs, fmt.Errorf("path %s holds a control character", what))
+			refuse("path %s holds a control character", what)
 		case what != "root" && strings.ContainsFunc(p, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'\%$`, r) }):
-			errs = append(errs, fmt.Errorf("path %s %q: no spaces, quotes, %% or $", what, p))
+			refuse("path %s %q: no spaces, quotes, %% or $", what, p)
 		}
 	}
 	return errs

@@ -143,21 +143,12 @@ func backendName(lb inventory.LoadBalancer) string {
 	return lb.Backend
 }
 
-// Port is the port that Grafana serves HTTP on at h: server.http_port, or 3000.
-func Port(h *inventory.Host) int {
-	if v, ok := h.Config.Get("server", "http_port"); ok {
-		if n, err := strconv.Atoi(strings.TrimSpace(v.Reveal())); err == nil {
-			return n
-		}
-	}
-	return 3000
-}
-
 // addresses are all spellings of a host's host:port that a balancer's
 // configuration may use: by name, by address, by what the address resolves to.
 func addresses(ctx context.Context, h *inventory.Host) []string {
-	port := strconv.Itoa(Port(h))
-	all := []string{net.JoinHostPort(h.Address, port), net.JoinHostPort(h.Name, port)}
+	listens := fleet.Listens(h)
+	port := strconv.Itoa(listens.Port)
+	all := []string{listens.At(h.Address), net.JoinHostPort(h.Address, port), net.JoinHostPort(h.Name, port)}
 	if net.ParseIP(h.Address) == nil {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()

@@ -156,7 +156,7 @@ func (p *haproxy) server(ctx context.Context, h *inventory.Host) (serverState, e
 		for _, s := range servers {
 			names = append(names, s.name+" "+s.address)
 		}
-		return s, fmt.Errorf("backend %q has no server named %s or at %s:%d (it has %s)", p.backend, h.Name, h.Address, Port(h), strings.Join(names, ", "))
+		return s, fmt.Errorf("backend %q has no server named %s or at %s:%d (it has %s)", p.backend, h.Name, h.Address, fleet.Listens(h).Port, strings.Join(names, ", "))
 	}
 	return s, nil
 }

@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,25 +63,14 @@ func renderBackend(c *inventory.Cluster) string {
 		fmt.Fprintf(&b, "\t%s\n", line)
 	}
 	for _, h := range c.Hosts {
-		tls := ""
-		if protocol(h) == "https" {
+		tls, listens := "", fleet.Listens(h)
+		if listens.Scheme() == "https" {
 			tls = " ssl verify none"
 		}
-		fmt.Fprintf(&b, "\tserver %s %s check%s\n", h.Name, net.JoinHostPort(h.Address, strconv.Itoa(Port(h))), tls)
+		fmt.Fprintf(&b, "\tserver %s %s check%s\n", h.Name, listens.At(h.Address), tls)
 	}
 	fmt.Fprintln(&b, end)
 	return b.String()
-}
-
-// protocol is how Grafana is spoken to at h: "http" or "https" (h2 too).
-func protocol(h *inventory.Host) string {
-	if v, ok := h.Config.Get("server", "protocol"); ok {
-		switch strings.TrimSpace(v.Reveal()) {
-		case "https", "h2":
-			return "https"
-		}
-	}
-	return "http"
 }
 
 // splice puts block between the cluster's markers in config, or at its end, and

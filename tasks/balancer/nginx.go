@@ -119,7 +119,7 @@ func (n *nginx) edit(ctx context.Context, h *inventory.Host, change func(string,
 	}
 	s, ok := n.pick(ctx, servers, h)
 	if !ok {
-		return fmt.Errorf("%s: upstream %q has no server %s", n.path, n.upstream, net.JoinHostPort(h.Address, fmt.Sprint(Port(h))))
+		return fmt.Errorf("%s: upstream %q has no server %s", n.path, n.upstream, fleet.Listens(h).At(h.Address))
 	}
 	after, err := change(text, s)
 	if err != nil {

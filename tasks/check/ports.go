@@ -19,20 +19,11 @@ type port struct {
 }
 
 func (r *run) portsOf(h *inventory.Host) []port {
-	all := []port{{name: "HTTP", number: httpPort(h), protos: []string{"tcp"}}}
+	all := []port{{name: "HTTP", number: fleet.Listens(h).Port, protos: []string{"tcp"}}}
 	if r.Cluster.Alerting.HA == "gossip" {
 		all = append(all, port{name: "gossip", number: r.gossipPort(), protos: []string{"tcp", "udp"}})
 	}
 	return all
-}
-
-func httpPort(h *inventory.Host) int {
-	if v, ok := h.Config.Get("server", "http_port"); ok {
-		if n, err := strconv.Atoi(v.Reveal()); err == nil {
-			return n
-		}
-	}
-	return 3000
 }
 
 func (r *run) gossipPort() int {

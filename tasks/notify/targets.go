@@ -1,14 +1,12 @@
 package notify
 
 import (
-	"net"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // Target is one group of file_sd_configs
@@ -29,14 +27,14 @@ func Targets(c *inventory.Cluster, hosts []*inventory.Host) []Target {
 			labels[labelName(name)] = value
 		}
 		labels["cluster"], labels["host"] = c.Name, h.Name
-		if v, ok := h.Config.Get("server", "protocol"); ok && v.Reveal() != "http" {
+		listens := fleet.Listens(h)
+		if listens.Scheme() == "https" {
 			labels["__scheme__"] = "https"
 		}
 		if sub := SubPath(c, h); sub != "" {
 			labels["__metrics_path__"] = sub + "/metrics"
 		}
-		address := net.JoinHostPort(strings.Trim(h.Address, "[]"), strconv.Itoa(balancer.Port(h)))
-		out = append(out, Target{Targets: []string{address}, Labels: labels})
+		out = append(out, Target{Targets: []string{listens.At(h.Address)}, Labels: labels})
 	}
 	return out
 }

@@ -8,17 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -63,21 +60,13 @@ func (c cookies) take(resp *http.Response) {
 }
 
 func newNode(c *inventory.Cluster, h fleet.Host) *node {
-	scheme, addr, sub := "http", "127.0.0.1", ""
-	if v, ok := h.Config.Get("server", "protocol"); ok && (v.Reveal() == "https" || v.Reveal() == "h2") {
-		scheme = "https"
-	}
-	if v, ok := h.Config.Get("server", "http_addr"); ok {
-		if a := strings.TrimSpace(v.Reveal()); a != "" && a != "0.0.0.0" && a != "::" {
-			addr = a
-		}
-	}
+	sub := ""
 	if v, ok := h.Config.Get("server", "serve_from_sub_path"); ok && v.Reveal() == "true" {
 		if u, err := url.Parse(c.Grafana.RootURL); err == nil {
 			sub = strings.TrimSuffix(u.Path, "/")
 		}
 	}
-	n := &node{host: h, base: scheme + "://" + net.JoinHostPort(addr, strconv.Itoa(balancer.Port(h.Host))) + sub, cookies: cookies{}}
+	n := &node{host: h, base: fleet.Listens(h.Host).LocalURL() + sub, cookies: cookies{}}
 	t := &http.Transport{
 		DialContext: h.Dial,
 		// The tunnel ends on the host itself, whose key was verified; its
