@@ -148,8 +148,9 @@ func backendName(lb inventory.LoadBalancer) string {
 func addresses(ctx context.Context, h *inventory.Host) []string {
 	listens := fleet.Listens(h)
 	port := strconv.Itoa(listens.Port)
-	all := []string{listens.At(h.Address), net.JoinHostPort(h.Address, port), net.JoinHostPort(h.Name, port)}
-	if net.ParseIP(h.Address) == nil {
+	address := strings.ToLower(strings.Trim(h.Address, "[]"))
+	all := []string{listens.At(address), net.JoinHostPort(address, port), net.JoinHostPort(strings.ToLower(h.Name), port)}
+	if net.ParseIP(address) == nil {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		// An address that does not resolve here may still be known by name there.

@@ -1,11 +1,13 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,22 +73,41 @@ func (n *nginx) read(ctx context.Context) (string, []upstreamServer, error) {
 	return text, servers, nil
 }
 
-// pick finds the server of a host.
+// pick finds the server of a host: by one of its addresses as they are written, else
+// by what a server's name stands for on nginx's own host.
 func (n *nginx) pick(ctx context.Context, servers []upstreamServer, h *inventory.Host) (upstreamServer, bool) {
 	all := addresses(ctx, h)
-	for _, s := range servers {
-		address := s.address
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			// nginx's default port.
-			address = net.JoinHostPort(strings.Trim(address, "[]"), "80")
+	written := make([]string, len(servers))
+	for i, s := range servers {
+		written[i] = s.hostPort()
+		if slices.Contains(all, written[i]) {
+			return s, true
 		}
-		for _, a := range all {
-			if a == address {
-				return s, true
-			}
+	}
+	resolved := namesThere(ctx, n.conn, written)
+	for i, s := range servers {
+		if slices.ContainsFunc(resolved[written[i]], func(a string) bool { return slices.Contains(all, a) }) {
+			return s, true
 		}
 	}
 	return upstreamServer{}, false
+}
+
+// hostPort is the server's address with nginx's default port where none is written.
+func (s upstreamServer) hostPort() string {
+	if _, _, err := net.SplitHostPort(s.address); err != nil {
+		return net.JoinHostPort(strings.Trim(s.address, "[]"), "80")
+	}
+	return strings.ToLower(s.address)
+}
+
+// written lists the servers as they stand in the file.
+func written(servers []upstreamServer) string {
+	all := make([]string, len(servers))
+	for i, s := range servers {
+		all[i] = s.address
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
 }
 
 func (n *nginx) drain(ctx context.Context, h *inventory.Host) error {
@@ -119,7 +140,7 @@ func (n *nginx) edit(ctx context.Context, h *inventory.Host, change func(string,
 	}
 	s, ok := n.pick(ctx, servers, h)
 	if !ok {
-		return fmt.Errorf("%s: upstream %q has no server %s", n.path, n.upstream, fleet.Listens(h).At(h.Address))
+		return fmt.Errorf("%s: upstream %q has no server %s (it has %s)", n.path, n.upstream, fleet.Listens(h).At(h.Address), written(servers))
 	}
 	after, err := change(text, s)
 	if err != nil {
