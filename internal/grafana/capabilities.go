@@ -97,6 +97,12 @@ func unknownKey(v Version, section, key string) *UnknownKeyError {
 	return e
 }
 
+// unable is the error of a form of a key that only the versions with an ability know.
+func unable(v Version, section, key, ability string) *UnknownKeyError {
+	f, _ := lookup(anAbility, "", ability)
+	return &UnknownKeyError{Version: v, Section: section, Key: key, Since: f.Since, Until: f.Until}
+}
+
 // HasFileExpander says whether $__file{} is expanded (7.1).
 func HasFileExpander(v Version) bool { return able(v, fileExpander) }
 
@@ -131,11 +137,13 @@ func LivePrefix(v Version) bool {
 	return known
 }
 
-// HasMetric says whether a metric of the table is exported by v.
-func HasMetric(v Version, name string) bool {
-	f, ok := lookup(aMetric, "", name)
-	return ok && f.holds(v)
-}
+// SingleEvaluation says whether one host may evaluate the alert rules for all, as
+// documented; an earlier version that reads the key is not meant.
+func SingleEvaluation(v Version) bool { return able(v, singleEvaluation) }
+
+// LocksTables says whether v locks the tables that it moves to unified storage, for
+// which a MySQL login needs the privilege LOCK TABLES.
+func LocksTables(v Version) bool { return able(v, tableLocks) }
 
 // Lock is how a version keeps two nodes from migrating the schema at once.
 type Lock string

@@ -34,7 +34,7 @@ func TestCheckKeys(t *testing.T) {
 		{"mail", "from_address", "did you mean smtp.from_address?", ""},
 		{"server", "hidden_key", "server.hidden_key is not in conf/defaults.ini of Grafana 11.6.0", ""},
 		{"unified_alerting", "ha_redis_sentinel_mode_enabled", "", "12.1.0"},
-		{"unified_alerting", "ha_single_node_evaluation", "", "13.0.0"},
+		{"unified_alerting", "ha_single_node_evaluation", "", "12.4.0"},
 		{"alerting", "enabled", "", "gone since 11.0.0"},
 	} {
 		warnings, errs := CheckKeys([]Section{{Name: c.section, Keys: []Key{{Name: c.key, Value: "1"}}}}, []byte(someDefaults), v)

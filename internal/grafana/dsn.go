@@ -21,7 +21,7 @@ func needsQuotes(v string) bool {
 // with "password=%s" and no quoting (pkg/services/sqlstore, 6.5 to 13). lib/pq
 // reads 'quoted' values, so the quotes become part of what Grafana is given,
 // with two limits: xorm splits the string at every space beforehand, and the
-// unified storage of 11.3 to 12.1 quotes the same value once more.
+// unified storage of 11.3 to 12.2 quotes the same value once more.
 func postgresValue(v string, version Version) (string, error) {
 	switch {
 	case strings.ContainsRune(v, 0):
@@ -33,7 +33,7 @@ func postgresValue(v string, version Version) (string, error) {
 	case !needsQuotes(v):
 		return v, nil
 	case able(version, doubleConnection):
-		return "", errValue{"it holds a quote, a backslash or white space, which Grafana 11.3 to 12.1 spell in two ways that exclude each other"}
+		return "", errValue{"it holds a quote, a backslash or white space, which Grafana 11.3 to 12.2 spell in two ways that exclude each other"}
 	}
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v) + "'", nil
 }

@@ -55,7 +55,7 @@ func TestRenderRefuses(t *testing.T) {
 		"peers under config":                          {"12.3.1", func(n *Node) { n.Extra = extra("unified_alerting", "ha_peers", "x:1") }, "under hosts"},
 		"advertised name under config":                {"12.3.1", func(n *Node) { n.Extra = extra("unified_alerting", "ha_advertise_address", "x:1") }, "hosts.*.address"},
 		"skipped migrations":                          {"12.4.0", func(n *Node) { n.Extra = extra("database", "skip_migrations", "true") }, "must migrate"},
-		"a key from the future under config":          {"12.3.1", func(n *Node) { n.Extra = extra("unified_alerting", "ha_single_node_evaluation", "true") }, "13.0.0"},
+		"a key from the future under config":          {"12.3.1", func(n *Node) { n.Extra = extra("unified_alerting", "ha_single_node_evaluation", "true") }, "12.4.0"},
 		"section that closes early":                   {"12.3.1", func(n *Node) { n.Extra = extra("a]\nb", "c", "d") }, "not a name"},
 		"key that begins a comment":                   {"12.3.1", func(n *Node) { n.Extra = extra("smtp", "#x", "d") }, "not a name"},
 		"line break under config":                     {"12.3.1", func(n *Node) { n.Extra = extra("smtp", "from_name", "a\nb") }, "mark it as a secret"},
@@ -66,7 +66,7 @@ func TestRenderRefuses(t *testing.T) {
 		"remote cache on a cluster":                   {"12.3.1", func(n *Node) { n.Cache = redisCache(Redis{Address: "r:1", Cluster: true}) }, "single Redis"},
 		"remote cache password with a comma":          {"12.3.1", func(n *Node) { n.Cache = redisCache(Redis{Address: "r:1", Password: "a,b"}) }, "comma"},
 		"remote cache with a private CA":              {"12.3.1", func(n *Node) { n.Cache = redisCache(Redis{Address: "r:1", TLS: true, CACert: "/x"}) }, "system's CAs"},
-		"remote cache user name in a version without": {"11.6.0", func(n *Node) { n.Cache = redisCache(Redis{Address: "r:1", Username: "u"}) }, "12.4.0"},
+		"remote cache user name in a version without": {"11.6.0", func(n *Node) { n.Cache = redisCache(Redis{Address: "r:1", Username: "u"}) }, "12.3.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := testNode(version(t, c.version))

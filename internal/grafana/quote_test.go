@@ -164,7 +164,7 @@ func TestPostgresPasswordsSurviveTheConnectionString(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ version, password, why string }{
-		{"10.3.1", "two words", "space"}, {"10.3.1", "nul\x00", "NUL"}, {"10.3.1", "\xff", "UTF-8"}, {"11.6.0", "it's", "11.3 to 12.1"},
+		{"10.3.1", "two words", "space"}, {"10.3.1", "nul\x00", "NUL"}, {"10.3.1", "\xff", "UTF-8"}, {"11.6.0", "it's", "11.3 to 12.2"},
 	} {
 		if _, err := postgresValue(c.password, version(t, c.version)); err == nil || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s %q: got %v, want a refusal about %s", c.version, c.password, err, c.why)

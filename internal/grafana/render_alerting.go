@@ -41,8 +41,20 @@ func (s *settings) alerting() {
 		if a.Mode != Gossip && a.Mode != OnRedis {
 			s.refuse("unified_alerting.ha_single_node_evaluation", "ha_single_node_evaluation without a cluster evaluates wrongly and says nothing; it needs alerting.ha gossip or redis")
 		}
-		s.set(ua, "ha_single_node_evaluation", "true")
+		s.singleEvaluation()
 	}
+}
+
+// singleEvaluation lets position 0 alone evaluate. Grafana 12.4 reads the key without
+// documenting it, and there every host went on evaluating (#125705).
+func (s *settings) singleEvaluation() {
+	if !SingleEvaluation(s.node.Version) {
+		s.errs = append(s.errs, unable(s.node.Version, ua, "ha_single_node_evaluation", singleEvaluation))
+		return
+	}
+	s.set(ua, "ha_single_node_evaluation", "true")
+	s.warn("alerting.single_node_evaluation: when the host that evaluates stops, no rule is evaluated until another one has taken over, " +
+		"some seconds later; after a start every host may evaluate until the cluster has settled (#125705)")
 }
 
 func (s *settings) legacyAlerting(a Alerting, v Version) {

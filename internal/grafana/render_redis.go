@@ -41,7 +41,7 @@ func (s *settings) connstr(r Redis) string {
 	parts := []string{"addr=" + r.Address}
 	if r.Username != "" {
 		if !able(s.node.Version, cacheUsername) {
-			s.errs = append(s.errs, &UnknownKeyError{Version: s.node.Version, Section: "remote_cache", Key: "connstr (username)", Since: release(12, 4, 0)})
+			s.errs = append(s.errs, unable(s.node.Version, "remote_cache", "connstr (username)", cacheUsername))
 		}
 		parts = append(parts, "username="+r.Username)
 	}
@@ -94,8 +94,7 @@ func (s *settings) live() {
 
 func (s *settings) liveURL(r Redis) {
 	if !able(s.node.Version, liveURL) {
-		s.errs = append(s.errs, &UnknownKeyError{Version: s.node.Version, Section: "live",
-			Key: "ha_engine_address with user name, TLS or database number", Since: release(13, 3, 0)})
+		s.errs = append(s.errs, unable(s.node.Version, "live", "ha_engine_address with user name, TLS or database number", liveURL))
 		return
 	}
 	if r.CACert != "" || r.Cert != "" || r.InsecureSkipVerify {

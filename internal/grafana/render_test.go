@@ -17,16 +17,15 @@ import (
 var goldenVersions = []struct {
 	version, keys string
 	also          []string // known by this version, not in that list
-	not           []string // in that list, not known by this version
 }{
-	{version: "6.5.0", keys: "6.5"},
-	{version: "7.5.17", keys: "6.5"},
-	{version: "8.5.27", keys: "9.4"},
-	{version: "9.4.17", keys: "9.4"},
-	{version: "10.3.1", keys: "10.3"},
-	{version: "11.6.0", keys: "12.4", not: []string{"unified_alerting.ha_redis_sentinel_mode_enabled", "plugins.preinstall_sync"}},
-	{version: "12.3.1", keys: "12.4"},
-	{version: "13.2.0", keys: "12.4", also: []string{"unified_alerting.ha_single_node_evaluation"}},
+	{version: "6.5.0", keys: "6.5.0"},
+	{version: "7.5.17", keys: "7.5.17"},
+	{version: "8.5.27", keys: "8.5.15"},
+	{version: "9.4.17", keys: "9.4.0"},
+	{version: "10.3.1", keys: "10.3.1"},
+	{version: "11.6.0", keys: "11.6.2"},
+	{version: "12.3.1", keys: "12.3.0"},
+	{version: "13.2.0", keys: "12.4.3", also: []string{"unified_alerting.ha_single_node_evaluation"}},
 }
 
 type variant struct {
@@ -117,9 +116,6 @@ func TestRenderWritesNoKeyThatTheVersionDoesNotKnow(t *testing.T) {
 		for _, k := range g.also {
 			known[k] = true
 		}
-		for _, k := range g.not {
-			delete(known, k)
-		}
 		rendered := 0
 		for _, vr := range variants() {
 			n := vr.node(version(t, g.version))
@@ -145,26 +141,6 @@ func TestRenderWritesNoKeyThatTheVersionDoesNotKnow(t *testing.T) {
 		}
 		if rendered < 2 {
 			t.Errorf("%s: only %d variants render", g.version, rendered)
-		}
-	}
-}
-
-// The table must not contradict the releases' own defaults.
-func TestVersionTableAgreesWithDefaults(t *testing.T) {
-	for list, v := range map[string]Version{"6.5": release(6, 5, 0), "9.4": release(9, 4, 0), "10.3": release(10, 3, 0), "12.4": release(12, 4, 0)} {
-		known := keyList(t, list)
-		for _, f := range facts() {
-			if f.Kind != aKey {
-				continue
-			}
-			name := f.Section + "." + f.Name
-			ok, _ := KeyKnown(v, f.Section, f.Name)
-			if known[name] && !ok {
-				t.Errorf("%s is in defaults.ini of %s, the table says since %s until %s", name, list, f.Since, f.Until)
-			}
-			if list != "12.4" && !known[name] && ok && f.Source != "#44101" {
-				t.Errorf("%s is not in defaults.ini of %s, the table says since %s", name, list, f.Since)
-			}
 		}
 	}
 }

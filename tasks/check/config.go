@@ -114,7 +114,6 @@ func keptIdle(maxIdleConn int) int {
 // Versions in which what the checks know of changed (facts §7, §2).
 const (
 	fixDoubles = "9.4.0" // #64635: an API rule edit no longer notifies twice in HA
-	unified    = "12.4.0"
 	sentinels  = "12.1.0"
 )
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
@@ -167,8 +168,8 @@ func (r *run) serverFindings(p database.Report) []Finding {
 	if p.DDL != "" {
 		add(fail("a table cannot be made, altered and dropped: "+p.DDL, "Grafana's migrations do all three", "GRANT ALL on database "+r.Cluster.Database.Name+" TO "+r.Cluster.Database.User+"; on PostgreSQL make it the owner"))
 	}
-	if p.LockTables != "" && r.since(unified) {
-		add(fail("no LOCK TABLES: "+p.LockTables, "from 12.4 on Grafana locks the tables that it moves to unified storage (#131361)", "GRANT LOCK TABLES ON "+r.Cluster.Database.Name+".* TO "+r.Cluster.Database.User))
+	if p.LockTables != "" && grafana.LocksTables(r.Version) {
+		add(r.tablesFinding(p.LockTables))
 	}
 	all = append(all, topologyFindings(p)...)
 	for _, setting := range p.ForcedPrimaryKey {
@@ -179,6 +180,17 @@ func (r *run) serverFindings(p database.Report) []Finding {
 	}
 	all = append(all, r.connectionFindings(p)...)
 	return all
+}
+
+// tablesFinding is of a login that may not lock tables; cause is what the server said.
+func (r *run) tablesFinding(cause string) Finding {
+	what, why := "no LOCK TABLES: "+cause, "from 13.0 on Grafana locks the tables that it moves to unified storage (#131361)"
+	off, set := r.Cluster.Grafana.Config.Get("unified_storage", "migration_locking")
+	if known, _ := grafana.KeyKnown(r.Version, "unified_storage", "migration_locking"); known && set && off.Reveal() == "false" {
+		return warn(what, why+"; unified_storage.migration_locking: false leaves that out, and what is written meanwhile is lost", "let nobody write while the first host migrates")
+	}
+	fix := "GRANT LOCK TABLES ON " + r.Cluster.Database.Name + ".* TO " + r.Cluster.Database.User
+	return fail(what, why, fix+"; where the server forbids it (pxc_strict_mode=ENFORCING): Grafana 13.2 and unified_storage.migration_locking: false")
 }
 
 func tooOld(p database.Report) bool {

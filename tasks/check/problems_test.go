@@ -105,11 +105,22 @@ func TestServerProblems(t *testing.T) {
 			want(t, r.serverFindings(p), tt.want, "", tt.words...)
 		})
 	}
-	t.Run("14_lock_tables_before_12_4_is_fine", func(t *testing.T) {
+	t.Run("14_lock_tables_before_13_is_fine", func(t *testing.T) {
 		p := good
 		p.LockTables = "Access denied"
-		if found := clusterOf(func(*inventory.Cluster) {}).serverFindings(p); len(found) > 0 {
-			t.Errorf("10.3.1 locks no tables:\n%s", list(found))
+		for _, v := range []string{"10.3.1", "12.4.3"} {
+			if found := clusterOf(func(c *inventory.Cluster) { c.Grafana.Version = v }).serverFindings(p); len(found) > 0 {
+				t.Errorf("%s locks no tables:\n%s", v, list(found))
+			}
+		}
+	})
+	t.Run("14_131361_locks_turned_off", func(t *testing.T) {
+		p := good
+		p.LockTables = "pxc_strict_mode"
+		off := inventory.Config{{Name: "unified_storage", Keys: []inventory.Key{{Name: "migration_locking", Value: inventory.PlainValue("false")}}}}
+		for v, severity := range map[string]Severity{"13.1.0": Fail, "13.2.0": Warning} {
+			r := clusterOf(func(c *inventory.Cluster) { c.Grafana.Version, c.Grafana.Config = v, off })
+			want(t, r.serverFindings(p), severity, "", "pxc_strict_mode")
 		}
 	})
 	t.Run("19_9496_hosts_reach_different_writers", func(t *testing.T) {

@@ -44,7 +44,7 @@ type Report struct {
 	// what the server said. DDLTried is false when it was not tried.
 	DDL      string `json:"ddl,omitempty"`
 	DDLTried bool   `json:"ddl_tried"`
-	// LockTables is empty when LOCK TABLES works, which 12.4 and later need on
+	// LockTables is empty when LOCK TABLES works, which 13.0 and later need on
 	// MySQL; else what the server said. Always empty on PostgreSQL.
 	LockTables string `json:"lock_tables,omitempty"`
 }
