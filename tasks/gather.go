@@ -148,12 +148,20 @@ func (r *Runner) readDatabase(ctx context.Context, p *picture) error {
 	}
 	missing, err := database.Missing(ctx, p.hosts[0].Conn, r.c.Database)
 	if err != nil {
-		return &fleet.HostError{Host: p.hosts[0].Name, Step: "look for the database", Cause: err, State: "nothing was touched", Next: "ghadeploy check INVENTORY"}
+		next := "ghadeploy check INVENTORY"
+		if in, ok := errors.AsType[*database.InsecureError](err); ok {
+			next = in.Fix()
+		}
+		return &fleet.HostError{Host: p.hosts[0].Name, Step: "look for the database", Cause: err, State: "nothing was touched", Next: next}
 	}
 	if len(missing) > 0 {
+		reason := "database.create"
+		if database.OpenCreate(r.c.Database) {
+			reason += ", without verified TLS"
+		}
 		p.before = append([]Action{{
 			Kind: ActionCreateDatabase, Host: p.hosts[0].Name,
-			Summary: fmt.Sprintf("%s on %s", strings.Join(missing, ", "), r.c.Database.Host), Reason: "database.create",
+			Summary: fmt.Sprintf("%s on %s", strings.Join(missing, ", "), r.c.Database.Host), Reason: reason,
 		}}, p.before...)
 	}
 	return nil

@@ -51,6 +51,10 @@ func checkDatabase(ctx context.Context, r *run) []Finding {
 			break
 		}
 	}
+	if len(reports) < len(r.Hosts) && database.OpenCreate(db) {
+		all = append(all, warn("database.create logs in as "+db.Create.User+" without verified TLS", "whoever stands between could do with that session what the administrator may",
+			"set database.ssl_mode: "+verifiedMode(db)+" with ca_cert, or make role and database by hand"))
+	}
 	return append(all, r.oneServer(reports)...)
 }
 
@@ -64,6 +68,9 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 	}
 	if !isLogin {
 		return fail(err.Error(), "Grafana does not start without its database", "correct the database section of the inventory")
+	}
+	if in, ok := errors.AsType[*database.InsecureError](err); ok && db.Create == nil {
+		return warn(failed.Error(), "Grafana itself gives it: whoever answers in the server's place, or listens on the way, learns the password; what is read of the database from here (migrations, content, dumps) is left out", in.Fix())
 	}
 	if db.Create != nil && failed.Kind != database.Unreachable && failed.Kind != database.TooMany {
 		return r.creatable(ctx, h, failed)
@@ -85,6 +92,14 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 		return fail(what, why, "allow "+db.User+" from "+h.Address+" (pg_hba.conf, or GRANT ... TO '"+db.User+"'@'%')")
 	}
 	return fail(what, why, "read the server's log")
+}
+
+// verifiedMode is the ssl_mode that proves who answers.
+func verifiedMode(db inventory.Database) string {
+	if db.Type == "mysql" {
+		return `"true"`
+	}
+	return "verify-full"
 }
 
 // unproven is the other thing that MySQL means by a wrong password.
@@ -143,6 +158,9 @@ func (r *run) creatable(ctx context.Context, h fleet.Host, failed *database.Logi
 // createFix is what an administrator lacks, or is given wrongly.
 func (r *run) createFix(err error) string {
 	admin := r.Cluster.Database.Create.User
+	if in, ok := errors.AsType[*database.InsecureError](err); ok {
+		return in.Fix()
+	}
 	if database.MayNotLook(err) {
 		return fmt.Sprintf("GRANT SELECT ON mysql.user TO %s (the user of database.create has to see whether %s is there), or make both by hand", admin, r.Cluster.Database.User)
 	}

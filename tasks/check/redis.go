@@ -13,6 +13,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -48,11 +49,23 @@ func redisCheck(name, user string, of func(*inventory.Cluster) (inventory.Redis,
 				found := tryRedis(ctx, name, h, cfg)
 				if h.Name == r.Hosts[0].Name && len(found) == 1 && found[0].Severity == OK {
 					found = append(found, r.sharedWith(ctx, name, h, cfg)...)
+					found = append(found, openPassword(cfg)...)
 				}
 				return found
 			})
 		},
 	}
+}
+
+// openPassword tells of a password that everybody on the way can read: Redis has no
+// login that does not show it, and neither Grafana nor this check can do better.
+func openPassword(cfg inventory.Redis) []Finding {
+	verified := cfg.TLS != nil && !cfg.TLS.InsecureSkipVerify
+	if !cfg.Password.IsSet() || verified || database.Loopback(cfg.Address) {
+		return nil
+	}
+	return []Finding{warn("the password for Redis at "+cfg.Address+" travels in clear, and goes to whoever answers there",
+		"AUTH is no challenge: who listens between a host and Redis, or answers in its place, learns it", "give tls: with ca_cert (alerting from Grafana 11.1 on, Live from 13.3 on), or a password that is good for this Redis alone, on a network of your own")}
 }
 
 const redisWhy = "Grafana starts all the same and each host goes on alone without a word (#74144, #77467)"

@@ -175,7 +175,7 @@ func (db *DB) createPostgres(ctx context.Context, conn fleet.Conn, want inventor
 		return err
 	}
 	// Since PostgreSQL 15 only a database's owner may make tables in "public".
-	inside, err := open(ctx, conn, login{Database: want, user: want.Create.User, password: want.Create.Password.Reveal(), name: want.Name})
+	inside, err := open(ctx, conn, login{Database: want, user: want.Create.User, password: want.Create.Password.Reveal(), name: want.Name, admin: true})
 	if err != nil {
 		return fmt.Errorf("database.create: %w", err)
 	}
@@ -183,14 +183,16 @@ func (db *DB) createPostgres(ctx context.Context, conn fleet.Conn, want inventor
 	return inside.do(ctx, "grant rights on schema public", "GRANT USAGE, CREATE ON SCHEMA public TO "+role)
 }
 
-// storedPassword is what stands in CREATE ROLE: a verifier where the server takes one.
+// storedPassword is what stands in CREATE ROLE: a verifier, which logs nobody in. The
+// password itself goes only to a server that is verified and too old for one: what a
+// server says of its password_encryption would be whatever suits who answers.
 func (db *DB) storedPassword(ctx context.Context, want inventory.Database) (string, error) {
 	password := want.Password.Reveal()
 	how, err := scan[string](ctx, db, `SELECT current_setting('password_encryption')`)
 	if err != nil {
 		return "", fmt.Errorf("read password_encryption: %w", err)
 	}
-	if how != "scram-sha-256" || !isASCII(password) {
+	if VerifiedTLS(want) && how != "scram-sha-256" {
 		return password, nil
 	}
 	return scramVerifier(password)
@@ -212,6 +214,13 @@ func (db *DB) createMySQL(ctx context.Context, _ fleet.Conn, want inventory.Data
 		StepDatabase: "CREATE DATABASE IF NOT EXISTS " + name + " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
 		StepRole:     "CREATE USER " + user + " IDENTIFIED BY " + quoteText(MySQL, want.Password.Reveal()),
 		StepGrant:    "GRANT ALL PRIVILEGES ON " + grantee + ".* TO " + user,
+	}
+	if slices.Contains(steps, StepRole) && !VerifiedTLS(want) {
+		// Nobody has verified who reads the statement.
+		if db.Kind != MariaDB {
+			return &InsecureError{Type: "mysql", Wanted: "the password of the role to be made, in clear", Admin: true}
+		}
+		statements[StepRole] = "CREATE USER " + user + " IDENTIFIED BY PASSWORD " + quoteText(MySQL, nativeHash(want.Password.Reveal()))
 	}
 	for _, step := range []string{StepDatabase, StepRole, StepGrant} {
 		if !slices.Contains(steps, step) {

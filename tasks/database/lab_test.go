@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,13 +39,20 @@ func labServer(t *testing.T, port string) string {
 // Every byte that a database password may hold.
 const oddPassword = "p'a\"s\\s #;%$`: wörd"
 
-// servers are the lab's, each with a database of the test's own that is gone afterwards.
+// servers are the lab's, or this machine's where there is none, each with a database of the test's own that is gone afterwards.
 func servers(t *testing.T, run func(t *testing.T, h fleet.Host, db inventory.Database)) {
 	for _, s := range []struct{ kind, port, name string }{{"postgres", "5432", "postgres"}, {"mysql", "3306", "mariadb"}} {
 		t.Run(s.name, func(t *testing.T) {
-			h := labHost(t, "svc")
+			var h fleet.Host
+			var address string
+			if os.Getenv(labtest.Env) != "" {
+				h, address = labHost(t, "svc"), labServer(t, s.port)
+			} else {
+				port := localServers(t).need(t, s.kind)
+				h, address = localHost("svc", port), net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+			}
 			name := "chk_" + strings.ToLower(strings.NewReplacer("/", "_", "TestLab", "").Replace(t.Name()))
-			db := inventory.Database{Type: s.kind, Host: labServer(t, s.port), Name: name, User: name,
+			db := inventory.Database{Type: s.kind, Host: address, Name: name, User: name,
 				Password: inventory.NewSecret(oddPassword, "literal"), SSLMode: "disable",
 				Create: &inventory.Credentials{User: "labadmin", Password: inventory.NewSecret("labadmin", "literal")},
 				Backup: inventory.Backup{Dir: "/var/tmp/" + name, Keep: 2}}
@@ -306,7 +315,7 @@ func TestLabDumpAndRestore(t *testing.T) {
 		if name, err := scan[string](t.Context(), open, "SELECT name FROM data_source"); err != nil || name != "it's; ü" {
 			t.Errorf("data source %q, %v", name, err)
 		}
-		left := hostSays(t, h, "ls -A "+db.Backup.Dir+"; ls -d /run/ghadeploy-* 2>/dev/null; stat -c %a "+b.Path)
+		left := hostSays(t, h, "ls -A "+db.Backup.Dir+"; ls -d /run/ghadeploy-dump.* /run/ghadeploy-restore.* 2>/dev/null; stat -c %a "+b.Path)
 		if strings.Contains(left, ".tmp") || strings.Contains(left, "/run/") || !strings.HasSuffix(strings.TrimSpace(left), "600") {
 			t.Errorf("left behind: %s", left)
 		}

@@ -20,7 +20,8 @@ const (
 	NoDatabase  LoginKind = "no_database"
 	NoAccess    LoginKind = "no_access" // pg_hba.conf, or no rights on the database
 	TooMany     LoginKind = "too_many_connections"
-	BadTLS      LoginKind = "tls" // a certificate, or one side wants TLS and the other has none
+	BadTLS      LoginKind = "tls"      // a certificate, or one side wants TLS and the other has none
+	Insecure    LoginKind = "insecure" // the server asked for what nobody gets without verified TLS
 	OtherLogin  LoginKind = "other"
 )
 
@@ -57,6 +58,10 @@ var (
 
 func classify(l login, err error) error {
 	e := &LoginError{Kind: OtherLogin, Address: l.Host, User: l.user, Target: l.name, Cause: err}
+	if in := insecure(l, err); in != nil {
+		e.Kind, e.Cause = Insecure, in
+		return e
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		if k, known := postgresLogin[pg.Code]; known {
 			e.Kind = k
@@ -88,6 +93,28 @@ func classify(l login, err error) error {
 		e.Cause = cause
 	}
 	return e
+}
+
+// insecure recognises a server that asked for too much; nil: it did not.
+func insecure(l login, err error) *InsecureError {
+	if in, ok := errors.AsType[*InsecureError](err); ok {
+		return &InsecureError{Type: in.Type, Wanted: in.Wanted, Admin: l.admin}
+	}
+	// pgconn has no type for it.
+	_, after, found := strings.Cut(err.Error(), "authentication method requirement ")
+	if l.Type != "postgres" || !found {
+		return nil
+	}
+	in := &InsecureError{Type: l.Type, Admin: l.admin, Wanted: "a login by a method that shows too much"}
+	switch {
+	case strings.Contains(after, "requested password"):
+		in.Wanted = "the password in clear (password in pg_hba.conf)"
+	case strings.Contains(after, "requested md5"):
+		in.Wanted = "an MD5 of the password"
+	case strings.Contains(after, "did not complete authentication"):
+		in.Wanted = "no proof of the password at all (trust in pg_hba.conf), and gives none that it is the server"
+	}
+	return in
 }
 
 // isTLS tells errors of TLS, of Go's own and of both servers. pgconn begins all of

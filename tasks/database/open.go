@@ -41,6 +41,8 @@ type DB struct {
 	Name, User string
 
 	stop context.CancelFunc
+	// refused is what the server asked for in vain, where the driver cannot say; nil: it can.
+	refused func() error
 }
 
 // Close closes all connections, also those that a query still waits on.
@@ -58,7 +60,7 @@ func (db *DB) Close() error {
 func Open(ctx context.Context, conn fleet.Conn, db inventory.Database, as *inventory.Credentials) (*DB, error) {
 	l := login{Database: db, user: db.User, password: db.Password.Reveal(), name: db.Name}
 	if as != nil {
-		l.user, l.password, l.name = as.User, as.Password.Reveal(), ""
+		l.user, l.password, l.name, l.admin = as.User, as.Password.Reveal(), "", true
 		if db.Type == "postgres" {
 			l.name = "postgres"
 		}
@@ -70,6 +72,8 @@ func Open(ctx context.Context, conn fleet.Conn, db inventory.Database, as *inven
 type login struct {
 	inventory.Database
 	user, password, name string
+	// admin is the login of database.create, which is worth more than Grafana's own.
+	admin bool
 }
 
 func open(ctx context.Context, conn fleet.Conn, l login) (*DB, error) {
@@ -82,7 +86,7 @@ func open(ctx context.Context, conn fleet.Conn, l login) (*DB, error) {
 		out.DB, err = openPostgres(life, conn, l)
 	case "mysql":
 		out.Kind = MySQL
-		out.DB, err = openMySQL(life, conn, l)
+		out.DB, out.refused, err = openMySQL(life, conn, l)
 	default:
 		err = fmt.Errorf("database.type %q is not a server that hosts can share", l.Type)
 	}
@@ -93,6 +97,9 @@ func open(ctx context.Context, conn fleet.Conn, l login) (*DB, error) {
 	out.SetMaxOpenConns(4)
 	if err := out.hello(ctx); err != nil {
 		_ = out.Close()
+		if out.refused != nil && out.refused() != nil {
+			err = out.refused() // the driver knows only that the connection ended
+		}
 		return nil, classify(l, err)
 	}
 	return out, nil
@@ -130,7 +137,7 @@ func openPostgres(life context.Context, conn fleet.Conn, l login) (*sql.DB, erro
 	cfg.User, cfg.Password, cfg.Database = l.user, l.password, l.name
 	cfg.ConnectTimeout = DialTimeout
 	cfg.Fallbacks, cfg.ValidateConnect = nil, nil
-	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.ChannelBinding, cfg.RequireAuth = "", "", "", ""
+	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.ChannelBinding, cfg.RequireAuth = "", "", "prefer", requireAuth(l)
 	cfg.RuntimeParams = map[string]string{"application_name": "ghadeploy"}
 	if cfg.TLSConfig, err = tlsConfig(l.Database, host); err != nil {
 		return nil, err
@@ -144,10 +151,10 @@ func openPostgres(life context.Context, conn fleet.Conn, l login) (*sql.DB, erro
 	return stdlib.OpenDB(*cfg), nil
 }
 
-func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, error) {
+func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, func() error, error) {
 	host, port, err := hostPort(l.Host, 3306)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = l.user, l.password, l.name
@@ -155,15 +162,44 @@ func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, error) 
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = DialTimeout, time.Minute, time.Minute
 	cfg.Collation = "utf8mb4_unicode_ci" // as Grafana connects
 	cfg.Logger = noLog{}                 // errors are returned; the driver prints them as well
-	if cfg.TLS, err = tlsConfig(l.Database, host); err != nil {
-		return nil, err
+	secure, err := tlsConfig(l.Database, host)
+	if err != nil {
+		return nil, nil, err
 	}
-	cfg.DialFunc = boundDial(life, conn.Dial)
+	dial := boundDial(life, conn.Dial)
+	if VerifiedTLS(l.Database) {
+		cfg.TLS, cfg.DialFunc = secure, dial
+		connector, err := mysql.NewConnector(cfg)
+		if err != nil {
+			return nil, nil, fmt.Errorf("prepare the MySQL login: %w", err)
+		}
+		return sql.OpenDB(connector), nil, nil
+	}
+	var mu sync.Mutex
+	var last *mysqlGuard
+	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		last = guardMySQL(c, secure, false)
+		return last, nil
+	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("prepare the MySQL login: %w", err)
+		return nil, nil, fmt.Errorf("prepare the MySQL login: %w", err)
 	}
-	return sql.OpenDB(connector), nil
+	refused := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if last == nil {
+			return nil
+		}
+		return last.refused()
+	}
+	return sql.OpenDB(connector), refused, nil
 }
 
 // noLog drops what the MySQL driver would print on the operator's terminal.

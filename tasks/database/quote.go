@@ -4,10 +4,14 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"golang.org/x/text/secure/precis"
 )
 
 // quoteName quotes an identifier: a role, database or table.
@@ -41,7 +45,7 @@ func scramVerifier(password string) (string, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return "", fmt.Errorf("make a salt: %w", err)
 	}
-	salted, err := pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
+	salted, err := pbkdf2.Key(sha256.New, prepared(password), salt, iterations, sha256.Size)
 	if err != nil {
 		return "", fmt.Errorf("derive the password verifier: %w", err)
 	}
@@ -55,12 +59,22 @@ func scramVerifier(password string) (string, error) {
 	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, enc(salt), enc(stored[:]), enc(sign(salted, "Server Key"))), nil
 }
 
-// isASCII tells whether SASLprep leaves text alone, which [scramVerifier] relies on.
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] < 0x20 || text[i] > 0x7e {
-			return false
-		}
+// prepared is the password as SCRAM hashes it (SASLprep), as the driver does: one
+// that the profile forbids is taken as it is.
+func prepared(password string) string {
+	if p, err := precis.OpaqueString.String(password); err == nil {
+		return p
 	}
-	return true
+	return password
+}
+
+// nativeHash is the password as MariaDB stores it (mysql_native_password), so that the
+// statement holds nothing that logs in.
+func nativeHash(password string) string {
+	if password == "" {
+		return ""
+	}
+	once := sha1.Sum([]byte(password))
+	twice := sha1.Sum(once[:])
+	return "*" + strings.ToUpper(hex.EncodeToString(twice[:]))
 }
