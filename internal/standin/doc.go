@@ -5,6 +5,7 @@
 // real thing is not to be had.
 //
 //	cmd/grafana  the server       cmd/pack  writes a release tarball
+//	profile      how versions differ
 //	settings     grafana.ini      defaults  conf/defaults.ini per version
 //	database     DSN, migrations  store     users, sessions, dashboards, ...
 //	cluster      gossip or Redis  live      centrifuge

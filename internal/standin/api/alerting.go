@@ -12,17 +12,10 @@ import (
 )
 
 func (s *server) alertingRoutes() {
-	const rules, am = "/api/v1/provisioning/alert-rules", "/api/alertmanager/grafana"
-	s.signedIn("GET "+rules, func(r *http.Request, _ store.User) (any, error) { return s.Store.Rules(r.Context()) })
-	s.signedIn("GET "+rules+"/{uid}", s.rule)
-	s.admin("POST "+rules, s.createRule)
-	s.admin("PUT "+rules+"/{uid}", s.updateRule)
-	s.admin("DELETE "+rules+"/{uid}", func(r *http.Request, _ store.User) (any, error) {
-		return with{status: http.StatusNoContent}, s.Store.DeleteRule(r.Context(), r.PathValue("uid"))
-	})
-	s.signedIn("GET /api/v1/provisioning/folder/{folder}/rule-groups/{group}", s.ruleGroup)
-	s.admin("PUT /api/v1/provisioning/folder/{folder}/rule-groups/{group}", s.updateRuleGroup)
-	s.contactRoutes()
+	const am = "/api/alertmanager/grafana"
+	if s.Profile.Alerting.Provisioning {
+		s.provisioningRoutes()
+	}
 	s.signedIn("GET "+am+"/api/v2/silences", func(*http.Request, store.User) (any, error) { return s.Alerting.Silences("") })
 	s.signedIn("POST "+am+"/api/v2/silences", s.silence)
 	s.signedIn("GET "+am+"/api/v2/silence/{id}", s.getSilence)
@@ -35,7 +28,7 @@ func (s *server) alertingRoutes() {
 		return alerts, nil
 	})
 	s.signedIn("GET "+am+"/config/api/v1/receivers", func(*http.Request, store.User) (any, error) { return s.Alerting.Receivers(), nil })
-	if !s.Faults.NoConfigPost {
+	if s.Profile.Alerting.ConfigPost && !s.Faults.NoConfigPost {
 		s.admin("POST "+am+"/config/api/v1/alerts", s.postConfig)
 	}
 	s.signedIn("GET "+am+"/config/api/v1/alerts", func(r *http.Request, _ store.User) (any, error) {
@@ -43,6 +36,20 @@ func (s *server) alertingRoutes() {
 	})
 	s.signedIn("GET /api/prometheus/grafana/api/v1/rules", s.ruleStates)
 	s.rulerRoutes()
+}
+
+func (s *server) provisioningRoutes() {
+	const rules = "/api/v1/provisioning/alert-rules"
+	s.signedIn("GET "+rules, func(r *http.Request, _ store.User) (any, error) { return s.Store.Rules(r.Context()) })
+	s.signedIn("GET "+rules+"/{uid}", s.rule)
+	s.admin("POST "+rules, s.createRule)
+	s.admin("PUT "+rules+"/{uid}", s.updateRule)
+	s.admin("DELETE "+rules+"/{uid}", func(r *http.Request, _ store.User) (any, error) {
+		return with{status: http.StatusNoContent}, s.Store.DeleteRule(r.Context(), r.PathValue("uid"))
+	})
+	s.signedIn("GET /api/v1/provisioning/folder/{folder}/rule-groups/{group}", s.ruleGroup)
+	s.admin("PUT /api/v1/provisioning/folder/{folder}/rule-groups/{group}", s.updateRuleGroup)
+	s.contactRoutes()
 }
 
 func (s *server) rule(r *http.Request, _ store.User) (any, error) {

@@ -15,10 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ghadeploy/ghadeploy/internal/standin/alerting"
-	"github.com/ghadeploy/ghadeploy/internal/standin/defaults"
 	"github.com/ghadeploy/ghadeploy/internal/standin/faults"
 	"github.com/ghadeploy/ghadeploy/internal/standin/live"
 	"github.com/ghadeploy/ghadeploy/internal/standin/plugins"
+	"github.com/ghadeploy/ghadeploy/internal/standin/profile"
 	"github.com/ghadeploy/ghadeploy/internal/standin/settings"
 	"github.com/ghadeploy/ghadeploy/internal/standin/store"
 )
@@ -34,9 +34,9 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	Log      *slog.Logger
 	Faults   faults.Faults
-	// Version is the text of VERSION, Parsed its numbers, Commit what the build says.
+	// Version is the text of VERSION, Commit what the build says.
 	Version, Commit string
-	Parsed          defaults.Version
+	Profile         profile.Profile
 }
 
 type server struct {

@@ -48,6 +48,9 @@ func (s *server) saveDashboard(r *http.Request, _ store.User) (any, error) {
 	if errors.Is(err, store.ErrConflict) {
 		return with{http.StatusPreconditionFailed, map[string]string{"message": "The dashboard has been changed by someone else", "status": "version-mismatch"}}, nil
 	}
+	if err == nil && s.Live != nil {
+		err = s.Live.DashboardChanged(d.UID, "saved")
+	}
 	return map[string]any{"id": d.ID, "uid": d.UID, "folderUid": d.FolderUID, "slug": d.Slug, "status": "success", "url": s.url(d), "version": d.Version}, err
 }
 
@@ -74,6 +77,9 @@ func (s *server) deleteDashboard(r *http.Request, _ store.User) (any, error) {
 	}
 	if err == nil {
 		err = s.Store.DeleteDashboard(r.Context(), d.UID, false)
+	}
+	if err == nil && s.Live != nil {
+		err = s.Live.DashboardChanged(d.UID, "deleted")
 	}
 	return map[string]any{"id": d.ID, "title": d.Title, "message": "Dashboard " + d.Title + " deleted"}, err
 }

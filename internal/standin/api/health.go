@@ -32,17 +32,35 @@ func (s *server) databaseHealthy(ctx context.Context) bool {
 	return ok
 }
 
+// health is what /api/health says, in the order of newer versions.
+type health struct {
+	Database string `json:"database"`
+	Version  string `json:"version,omitempty"`
+	Commit   string `json:"commit,omitempty"`
+}
+
 func (s *server) apiHealth(w http.ResponseWriter, r *http.Request) {
-	out := map[string]string{"database": "ok"}
+	out := health{Database: "ok"}
 	if !s.Settings.HideVersion {
-		out["version"], out["commit"] = s.Version, s.Commit
+		out.Version, out.Commit = s.Version, s.Commit
 	}
 	status := http.StatusOK
 	if s.Faults.Unhealthy || !s.databaseHealthy(r.Context()) {
-		out["database"], status = "failing", http.StatusServiceUnavailable
+		out.Database, status = "failing", http.StatusServiceUnavailable
 	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(status)
-	b, _ := json.MarshalIndent(out, "", "  ") // a map of strings always encodes
+	b, _ := json.MarshalIndent(out, "", "  ") // strings always encode
+	if s.Profile.HealthSorted {
+		b, _ = json.MarshalIndent(out.sorted(), "", "  ")
+	}
 	_, _ = w.Write(b)
+}
+
+func (h health) sorted() map[string]string {
+	out := map[string]string{"database": h.Database}
+	if h.Version != "" {
+		out["version"], out["commit"] = h.Version, h.Commit
+	}
+	return out
 }

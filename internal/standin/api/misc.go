@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,9 +14,7 @@ import (
 
 func (s *server) miscRoutes() {
 	s.mux.HandleFunc("GET /api/standin/sleep", s.sleep)
-	s.signedIn("GET /api/frontend/settings", func(*http.Request, store.User) (any, error) {
-		return map[string]any{"appUrl": s.Settings.Server.RootURL, "buildInfo": map[string]string{"version": s.Version, "commit": s.Commit, "edition": "Open Source"}}, nil
-	})
+	s.signedIn("GET /api/frontend/settings", s.frontendSettings)
 	s.signedIn("GET /api/plugins", func(*http.Request, store.User) (any, error) { return s.Plugins, nil })
 	s.signedIn("GET /api/plugins/{id}/settings", s.plugin)
 	s.signedIn("GET /api/annotations", s.annotations)
@@ -33,6 +32,15 @@ func (s *server) miscRoutes() {
 		s.Live.ServeHTTP(w, r, "user:"+strconv.FormatInt(user.ID, 10))
 	})
 	s.signedIn("POST /api/live/publish", s.publish)
+	s.signedIn("POST /api/live/push/{stream}", s.push)
+}
+
+func (s *server) frontendSettings(*http.Request, store.User) (any, error) {
+	out := map[string]any{"appUrl": s.Settings.Server.RootURL, "buildInfo": map[string]string{"version": s.Version, "commit": s.Commit, "edition": "Open Source"}}
+	if s.Profile.SaysNamespace {
+		out["namespace"] = "default"
+	}
+	return out, nil
 }
 
 // sleep answers after ?ms=, to be in flight while the node stops.
@@ -54,10 +62,31 @@ func (s *server) publish(r *http.Request, _ store.User) (any, error) {
 		return nil, err
 	}
 	err := s.Live.Publish(r.Context(), in.Channel, in.Data)
-	if errors.Is(err, live.ErrChannel) {
+	switch {
+	case errors.Is(err, live.ErrChannel):
 		return nil, fail(http.StatusBadRequest, "invalid channel ID")
+	case errors.Is(err, live.ErrNotFound):
+		return nil, fail(http.StatusNotFound, http.StatusText(http.StatusNotFound))
+	case errors.Is(err, live.ErrDenied):
+		return nil, fail(http.StatusForbidden, http.StatusText(http.StatusForbidden))
+	case err != nil:
+		s.Log.Error("Error calling OnPublish", "error", err, "channel", in.Channel)
+		return nil, fail(http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
 	}
-	return map[string]any{}, err
+	return map[string]any{}, nil
+}
+
+// push takes lines of measurements and sends each to stream/<id>/<measurement>.
+func (s *server) push(r *http.Request, _ store.User) (any, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
+		return nil, fail(http.StatusInternalServerError, "")
+	}
+	if err := s.Live.Push(r.PathValue("stream"), string(body)); err != nil {
+		s.Log.Error("Error converting metrics", "error", err)
+		return nil, fail(http.StatusInternalServerError, "")
+	}
+	return map[string]any{}, nil
 }
 
 func (s *server) plugin(r *http.Request, _ store.User) (any, error) {

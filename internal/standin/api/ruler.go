@@ -56,7 +56,7 @@ func (s *server) namespace(r *http.Request) (store.Dashboard, error) {
 	}
 	i := slices.IndexFunc(all, func(d store.Dashboard) bool {
 		name := d.Title
-		if s.Parsed.Major >= 11 {
+		if s.Profile.Alerting.FoldersByUID {
 			name = d.UID
 		}
 		return d.IsFolder && name == r.PathValue("folder")

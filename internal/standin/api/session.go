@@ -130,7 +130,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (store.Use
 		return store.User{}, unauthorized
 	}
 	if s.stale(sess) {
-		if s.Parsed.AtLeast(10, 3) {
+		if s.Profile.AsksToRotate {
 			return store.User{}, fail(http.StatusUnauthorized, needsRotation)
 		}
 		if token, err := s.Store.RotateSession(r.Context(), sess.ID, clientIP(r), r.UserAgent()); err == nil {

@@ -22,7 +22,7 @@ import (
 
 // node is one Grafana on 127.0.0.1.
 type node struct {
-	name         string
+	name, host   string
 	rel          unpacked
 	dir          string
 	http, gossip int
@@ -38,7 +38,7 @@ type node struct {
 // newNode prepares a node on a database. more overrides settings.
 func newNode(t *testing.T, rel unpacked, name string, pg *postgres, database string, more map[string]string) *node {
 	t.Helper()
-	n := &node{name: name, rel: rel, dir: t.TempDir(), http: freePort(t), gossip: freePort(t), owner: t}
+	n := &node{name: name, host: "127.0.0.1", rel: rel, dir: t.TempDir(), http: freePort(t), gossip: freePort(t), owner: t}
 	n.ini = map[string]string{
 		"DEFAULT.instance_name": name,
 		"server.http_addr":      "127.0.0.1", "server.http_port": fmt.Sprint(n.http),
@@ -63,7 +63,7 @@ func cluster(t *testing.T, rel unpacked, pg *postgres, redis *redisServer, datab
 	var peers []string
 	for i := range size {
 		n := newNode(t, rel, fmt.Sprintf("n%d", i+1), pg, database, map[string]string{
-			"live.ha_engine": "redis", "live.ha_engine_address": redis.address(), "live.ha_engine_password": "redispw",
+			"live.ha_engine": "redis", "live.ha_engine_address": redis.address(), "live.ha_engine_password": redis.password,
 		})
 		nodes = append(nodes, n)
 		peers = append(peers, n.peer())
@@ -115,7 +115,7 @@ func (n *node) launch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	n.cmd = exec.Command(filepath.Join(n.rel.home, "bin/grafana"), "server", "--homepath="+n.rel.home, "--config="+n.writeIni(t))
+	n.cmd = exec.Command(n.rel.command[0], append(n.rel.command[1:], "--homepath="+n.rel.home, "--config="+n.writeIni(t))...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.Env = []string{"PATH=/usr/bin:/bin", "NOTIFY_SOCKET=" + filepath.Join(n.dir, "notify")}
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -192,6 +192,15 @@ func (n *node) waitExit(t *testing.T) int {
 	}
 }
 
+// stop ends the node as systemd would.
+func (n *node) stop(t *testing.T) {
+	t.Helper()
+	n.signal(t, syscall.SIGTERM)
+	if code := n.waitExit(t); code != 0 {
+		t.Errorf("%s ends with %d", n.name, code)
+	}
+}
+
 func (n *node) signal(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	if err := n.cmd.Process.Signal(sig); err != nil {
@@ -199,7 +208,7 @@ func (n *node) signal(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-func (n *node) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", n.http, path) }
+func (n *node) url(path string) string { return fmt.Sprintf("http://%s:%d%s", n.host, n.http, path) }
 
 // client never follows redirects and reuses no connection, like a balancer's check.
 func client(jar http.CookieJar) *http.Client {
@@ -309,4 +318,12 @@ func (n *node) metric(name string) (float64, error) {
 		return 0, fmt.Errorf("%s: %s: %w", n.name, name, errNoMetric)
 	}
 	return v, nil
+}
+
+// alerting is the name of one of the alerting cluster's metrics.
+func (n *node) alerting(name string) string {
+	if n.rel.atLeast(12, 4) {
+		return "grafana_alertmanager_" + name
+	}
+	return "alertmanager_" + name
 }

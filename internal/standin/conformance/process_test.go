@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"os"
@@ -41,8 +42,11 @@ func (s *suite) stop(t *testing.T) {
 		t.Errorf("%s does not log that it stops", n.name)
 	}
 	for _, other := range s.nodes[1:] {
+		if !s.rel.atLeast(8, 2) {
+			break
+		}
 		until(t, "members without "+n.name, patience, func() error {
-			if v, err := other.metric("alertmanager_cluster_members"); err != nil || v != 2 {
+			if v, err := other.metric(other.alerting("cluster_members")); err != nil || v != 2 {
 				return fmt.Errorf("%s counts %v (%v)", other.name, v, err)
 			}
 			return nil
@@ -52,7 +56,7 @@ func (s *suite) stop(t *testing.T) {
 
 // plugin puts an unsigned plugin into the folder and looks for it in the metrics.
 func (s *suite) plugin(t *testing.T) {
-	n := newNode(t, s.rel, "plugged", s.pg, "gossiping", map[string]string{"plugins.allow_loading_unsigned_plugins": "conformance-test-panel"})
+	n := newNode(t, s.rel, "plugged", s.pg, s.database, map[string]string{"plugins.allow_loading_unsigned_plugins": "conformance-test-panel"})
 	dir := filepath.Join(n.dir, "plugins", "conformance-test-panel")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -94,7 +98,7 @@ func (s *suite) dies(t *testing.T, n *node, why string) {
 }
 
 func (s *suite) badAdvertise(t *testing.T) {
-	n := newNode(t, s.rel, "named", s.pg, "gossiping", nil)
+	n := newNode(t, s.rel, "named", s.pg, s.database, nil)
 	n.join([]string{s.nodes[1].peer()})
 	n.ini["unified_alerting.ha_advertise_address"] = "localhost:" + fmt.Sprint(n.gossip)
 	s.dies(t, n, "unable to initialize gossip mesh")
@@ -108,9 +112,9 @@ func (s *suite) noDatabase(t *testing.T) {
 // migrationLock holds the lock that the release takes, under the key that both
 // the real thing and the stand-in derive from the database's name.
 func (s *suite) migrationLock(t *testing.T) {
-	const key int64 = 192615211 // crc32("locked") x 1486364155, as uint32
+	key := int64(crc32.ChecksumIEEE([]byte(s.locked)) * 1486364155)
 	ctx := t.Context()
-	holder, err := s.pg.open(t, "locked").Conn(ctx)
+	holder, err := s.pg.open(t, s.locked).Conn(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +122,7 @@ func (s *suite) migrationLock(t *testing.T) {
 	if _, err := holder.ExecContext(ctx, "SELECT pg_advisory_lock($1)", key); err != nil {
 		t.Fatal(err)
 	}
-	n := newNode(t, s.rel, "second", s.pg, "locked", nil)
+	n := newNode(t, s.rel, "second", s.pg, s.locked, nil)
 	s.dies(t, n, "failed to obtain lock")
 	if _, err := holder.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", key); err != nil {
 		t.Fatal(err)

@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +16,16 @@ import (
 // unpacked is a release ready to run.
 type unpacked struct {
 	home, version string
-	standin       bool
+	// command starts the server.
+	command []string
+	standin bool
+}
+
+// atLeast tells whether it is this version or a later one.
+func (u unpacked) atLeast(major, minor int) bool {
+	var has [2]int
+	_, _ = fmt.Sscanf(u.version, "%d.%d", &has[0], &has[1])
+	return has[0] > major || has[0] == major && has[1] >= minor
 }
 
 // unpack extracts an archive as an operator would.
@@ -28,7 +39,11 @@ func unpack(t *testing.T, archive string) unpacked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return unpacked{home: dir, version: strings.TrimSpace(string(b))}
+	u := unpacked{home: dir, version: strings.TrimSpace(string(b)), command: []string{filepath.Join(dir, "bin/grafana"), "server"}}
+	if _, err := os.Stat(u.command[0]); err != nil {
+		u.command = []string{filepath.Join(dir, "bin/grafana-server")} // before 9.4
+	}
+	return u
 }
 
 // standin packs a release of our own.
@@ -44,16 +59,25 @@ func standin(t *testing.T, o release.Options) unpacked {
 	return u
 }
 
-// realReleases are the archives in GHADEPLOY_GRAFANA_DIR that this machine can run.
+// realReleases are the archives in GHADEPLOY_GRAFANA_DIR that this machine can run,
+// the oldest version first.
 func realReleases(t *testing.T) []string {
 	t.Helper()
 	dir := os.Getenv("GHADEPLOY_GRAFANA_DIR")
 	if dir == "" {
-		t.Skip("needs a real release: set GHADEPLOY_GRAFANA_DIR to a folder with grafana-10.3.1.linux-" + runtime.GOARCH + ".tar.gz")
+		t.Skip("needs real releases: set GHADEPLOY_GRAFANA_DIR to a folder with grafana-10.3.1.linux-" + runtime.GOARCH + ".tar.gz or others")
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "grafana-10.3*linux-"+runtime.GOARCH+".tar.gz"))
+	files, err := filepath.Glob(filepath.Join(dir, "grafana-*.linux-"+runtime.GOARCH+".tar.gz"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no archive of a 10.3 in %s (%v)", dir, err)
+		t.Fatalf("no archive in %s (%v)", dir, err)
 	}
+	slices.SortFunc(files, func(a, b string) int { return slices.Compare(numbers(a), numbers(b)) })
 	return files
+}
+
+// numbers are those of the version in an archive's name.
+func numbers(path string) []int {
+	var v [3]int
+	_, _ = fmt.Sscanf(filepath.Base(path), "grafana-%d.%d.%d", &v[0], &v[1], &v[2])
+	return v[:]
 }

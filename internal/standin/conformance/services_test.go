@@ -167,16 +167,21 @@ func (p *postgres) database(t *testing.T, name string) {
 
 type redisServer struct {
 	service
-	port int
+	port     int
+	password string
 }
 
-func startRedis(t *testing.T) *redisServer {
+// startRedis runs a Redis; before 10.3 Live knows none with a password.
+func startRedis(t *testing.T, password string) *redisServer {
 	t.Helper()
 	server := find(t, "redis-server", "redis-server")
 	dir := t.TempDir()
-	r := &redisServer{port: freePort(t)}
+	r := &redisServer{port: freePort(t), password: password}
 	r.log = filepath.Join(dir, "log")
-	r.args = []string{server, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--requirepass", "redispw"}
+	r.args = []string{server, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--save", "", "--dir", dir}
+	if password != "" {
+		r.args = append(r.args, "--requirepass", password)
+	}
 	r.start(t)
 	t.Cleanup(r.stop)
 	until(t, "Redis", patience, func() error {

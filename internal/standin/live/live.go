@@ -1,11 +1,10 @@
 // Package live is Grafana Live: the centrifuge server of the version that
-// Grafana 10.3 runs, alone or joined over Redis.
+// Grafana 10.3 runs, alone or joined over Redis, with the channels and the
+// protocol of the version at hand.
 package live
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,24 +14,30 @@ import (
 	"time"
 
 	"github.com/centrifugal/centrifuge"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ghadeploy/ghadeploy/internal/standin/profile"
 	"github.com/ghadeploy/ghadeploy/internal/standin/settings"
 )
 
-// ErrChannel is returned for a channel that is not scope/namespace/path.
-var ErrChannel = errors.New("invalid channel ID")
-
-const (
-	org         = "1/"
-	pingTimeout = 5 * time.Second
-	maxChannel  = 160
-)
+const pingTimeout = 5 * time.Second
 
 // Messages keeps the last message of a broadcast channel.
 type Messages interface {
 	LiveMessage(ctx context.Context, channel string) ([]byte, error)
 	SaveLiveMessage(ctx context.Context, channel string, data []byte) error
+	// HasDashboard reports whether there is a dashboard with this uid.
+	HasDashboard(ctx context.Context, uid string) (bool, error)
+}
+
+// Options are what a node stands on.
+type Options struct {
+	Settings settings.Live
+	RootURL  string
+	Messages Messages
+	Profile  profile.Live
+	Log      *slog.Logger
 }
 
 // Live is one node. It is never shut down, like Grafana's: the others count it
@@ -41,15 +46,28 @@ type Live struct {
 	node     *centrifuge.Node
 	ws       http.Handler
 	messages Messages
+	profile  profile.Live
+	// org is what stands before a channel of the one organisation.
+	org     string
+	streams streams
+	// broadcasts times what is sent; nil on versions that do not.
+	broadcasts *prometheus.HistogramVec
 }
 
 // New starts the node. A Redis that cannot be used is logged and the node stays alone.
-func New(s settings.Live, rootURL string, messages Messages, log *slog.Logger) (*Live, error) {
+func New(o Options) (*Live, error) {
+	s, log := o.Settings, o.Log
 	node, err := centrifuge.New(centrifuge.Config{MetricsNamespace: "grafana_live", HistoryMetaTTL: 7 * 24 * time.Hour})
 	if err != nil {
 		return nil, fmt.Errorf("making live node: %w", err)
 	}
-	l := &Live{node: node, messages: messages}
+	l := &Live{node: node, messages: o.Messages, profile: o.Profile, org: "1/"}
+	if o.Profile.Namespaces {
+		l.org = "default/"
+	}
+	if o.Profile.Times {
+		l.measure(prometheus.DefaultRegisterer)
+	}
 	if s.Engine == "redis" {
 		l.joinRedis(s, log)
 	}
@@ -57,9 +75,11 @@ func New(s settings.Live, rootURL string, messages Messages, log *slog.Logger) (
 	if err := node.Run(); err != nil {
 		return nil, fmt.Errorf("starting live node: %w", err)
 	}
-	l.ws = centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{
-		ReadBufferSize: 1024, WriteBufferSize: 1024, CheckOrigin: checkOrigin(rootURL, s.Origins),
-	})
+	own := checkOrigin(o.RootURL, s.Origins)
+	l.ws = centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{ReadBufferSize: 1024, WriteBufferSize: 1024, CheckOrigin: own})
+	if o.Profile.Replies {
+		l.ws = newReplies(node, own)
+	}
 	return l, nil
 }
 
@@ -110,56 +130,8 @@ func (l *Live) connected(c *centrifuge.Client, limit int, log *slog.Logger) {
 		reply(l.subscribe(c.Context(), e.Channel))
 	})
 	c.OnPublish(func(e centrifuge.PublishEvent, reply centrifuge.PublishCallback) {
-		channel, ok := strings.CutPrefix(e.Channel, org)
-		if !ok {
-			reply(centrifuge.PublishReply{}, centrifuge.ErrorPermissionDenied)
-			return
-		}
-		if err := l.Publish(c.Context(), channel, e.Data); err != nil {
-			reply(centrifuge.PublishReply{}, centrifuge.ErrorInternal)
-			return
-		}
-		reply(centrifuge.PublishReply{Result: &centrifuge.PublishResult{}}, nil)
+		reply(l.published(c.Context(), e))
 	})
-}
-
-// subscribe takes "<org id>/scope/namespace/path", as Grafana's clients send it.
-func (l *Live) subscribe(ctx context.Context, full string) (centrifuge.SubscribeReply, error) {
-	channel, ok := strings.CutPrefix(full, org)
-	if !ok {
-		return centrifuge.SubscribeReply{}, centrifuge.ErrorPermissionDenied
-	}
-	if err := check(channel); err != nil {
-		return centrifuge.SubscribeReply{}, &centrifuge.Error{Code: http.StatusBadRequest, Message: err.Error()}
-	}
-	data, err := l.messages.LiveMessage(ctx, channel)
-	if err != nil {
-		return centrifuge.SubscribeReply{}, centrifuge.ErrorInternal
-	}
-	return centrifuge.SubscribeReply{Options: centrifuge.SubscribeOptions{EmitPresence: true, EmitJoinLeave: true, PushJoinLeave: true, Data: data}}, nil
-}
-
-func check(channel string) error {
-	parts := strings.SplitN(channel, "/", 3)
-	if len(channel) > maxChannel || len(parts) < 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
-		return ErrChannel
-	}
-	return nil
-}
-
-// Publish sends data to all subscribers of the channel, on every node, and
-// keeps it for later ones when the channel is a broadcast.
-func (l *Live) Publish(ctx context.Context, channel string, data json.RawMessage) error {
-	if err := check(channel); err != nil {
-		return err
-	}
-	if strings.HasPrefix(channel, "grafana/broadcast/") {
-		if err := l.messages.SaveLiveMessage(ctx, channel, data); err != nil {
-			return fmt.Errorf("saving live message: %w", err)
-		}
-	}
-	_, err := l.node.Publish(org+channel, data)
-	return err
 }
 
 // ServeHTTP is /api/live/ws for the user in the request's context.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
 	"runtime"
 	"time"
@@ -41,23 +40,7 @@ func (s *Server) registerMetrics(reg prometheus.Registerer, loaded []plugins.Plu
 		one(reg, "grafana_plugin_build_info", "A metric with a constant '1' value labeled by pluginId, pluginType and version from which Grafana plugin was built",
 			prometheus.Labels{"plugin_id": p.ID, "plugin_type": p.Type, "version": version, "signature_status": p.Signature}, 1)
 	}
-	same := func(name, help string, value func(sql.DBStats) float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "go_sql_stats_connections_" + name, Help: help, ConstLabels: prometheus.Labels{"db_name": "grafana"}},
-			func() float64 { return value(s.db.Stats()) }))
-	}
-	same("max_open", "Maximum number of open connections to the database.", func(st sql.DBStats) float64 { return float64(st.MaxOpenConnections) })
-	same("open", "The number of established connections both in use and idle.", func(st sql.DBStats) float64 { return float64(st.OpenConnections) })
-	same("in_use", "The number of connections currently in use.", func(st sql.DBStats) float64 { return float64(st.InUse) })
-	same("waited_for", "The total number of connections waited for.", func(st sql.DBStats) float64 { return float64(st.WaitCount) })
-	pool := func(name, help string, value func(sql.DBStats) float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "grafana_database_conn_" + name, Help: help}, func() float64 { return value(s.db.Stats()) }))
-	}
-	pool("max_open", "Maximum number of open connections to the database.", func(st sql.DBStats) float64 { return float64(st.MaxOpenConnections) })
-	pool("open", "The number of established connections both in use and idle.", func(st sql.DBStats) float64 { return float64(st.OpenConnections) })
-	pool("in_use", "The number of connections currently in use.", func(st sql.DBStats) float64 { return float64(st.InUse) })
-	pool("idle", "The number of idle connections.", func(st sql.DBStats) float64 { return float64(st.Idle) })
-	pool("wait_count_total", "The total number of connections waited for.", func(st sql.DBStats) float64 { return float64(st.WaitCount) })
-	pool("wait_duration_seconds", "The total time blocked waiting for a new connection.", func(st sql.DBStats) float64 { return st.WaitDuration.Seconds() })
+	s.countPools(reg)
 }
 
 // statInterval is how often totals are counted; Grafana takes 30 minutes.

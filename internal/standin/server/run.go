@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -100,7 +99,7 @@ func (s *Server) listen() (net.Listener, error) {
 			return nil, fmt.Errorf("cert_file or cert_key: %w", err)
 		}
 	}
-	address := net.JoinHostPort(strings.Trim(conf.Addr, "[]"), conf.Port)
+	address := s.address()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("failed to open listener on address %s: %w", address, err)

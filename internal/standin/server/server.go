@@ -26,6 +26,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/standin/live"
 	"github.com/ghadeploy/ghadeploy/internal/standin/logfmt"
 	"github.com/ghadeploy/ghadeploy/internal/standin/plugins"
+	"github.com/ghadeploy/ghadeploy/internal/standin/profile"
 	"github.com/ghadeploy/ghadeploy/internal/standin/provisioning"
 	"github.com/ghadeploy/ghadeploy/internal/standin/settings"
 	"github.com/ghadeploy/ghadeploy/internal/standin/store"
@@ -50,15 +51,19 @@ type Options struct {
 type Server struct {
 	version  string
 	parsed   defaults.Version
+	profile  profile.Profile
 	settings *settings.Settings
 	faults   faults.Faults
 	logs     *logfmt.Handler
 	logFile  *os.File
 	db       *database.DB
-	store    *store.Store
-	peer     cluster.Peer
-	alerting *alerting.Service
-	http     *http.Server
+	// storage is the second pool; nil on versions that have none.
+	storage     *database.DB
+	storageName string
+	store       *store.Store
+	peer        cluster.Peer
+	alerting    *alerting.Service
+	http        *http.Server
 }
 
 // Version reads VERSION of the release in home.
@@ -80,6 +85,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if s.parsed, err = defaults.Parse(s.version); err != nil {
 		return nil, err
 	}
+	s.profile = profile.Of(s.parsed)
 	file, err := settings.Load(o.Args)
 	if err != nil {
 		return nil, err
@@ -139,6 +145,9 @@ func (s *Server) Close() error {
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
+	if s.storage != nil {
+		errs = append(errs, s.storage.Close())
+	}
 	if s.logFile != nil {
 		errs = append(errs, s.logFile.Close())
 	}
@@ -147,7 +156,7 @@ func (s *Server) Close() error {
 
 func (s *Server) prepare(ctx context.Context, o Options) error {
 	var err error
-	if s.db, err = database.Open(s.settings.Database, s.log("sqlstore")); err != nil {
+	if err = s.openPools(); err != nil {
 		return err
 	}
 	if !s.settings.Database.SkipMigrations {
@@ -158,6 +167,9 @@ func (s *Server) prepare(ctx context.Context, o Options) error {
 	}
 	if s.faults.FailStart {
 		return errors.New("the release was packed to fail at start")
+	}
+	if err = s.settle(ctx); err != nil {
+		return err
 	}
 	s.store = store.New(s.db, s.settings.Security.SecretKey)
 	sec := s.settings.Security
@@ -191,8 +203,8 @@ func (s *Server) prepare(ctx context.Context, o Options) error {
 	s.http = &http.Server{
 		ReadTimeout: s.settings.Server.ReadTimeout,
 		Handler: api.New(api.Options{
-			Settings: s.settings, Store: s.store, Live: node, Alerting: s.alerting, Plugins: loaded, Gatherer: prometheus.DefaultGatherer,
-			Log: s.log("context"), Faults: s.faults, Version: s.version, Commit: Commit, Parsed: s.parsed,
+			Settings: s.settings, Store: s.store, Live: node, Alerting: s.alerting, Plugins: loaded, Gatherer: named{prometheus.DefaultGatherer, s.profile.Metrics},
+			Log: s.log("context"), Faults: s.faults, Version: s.version, Commit: Commit, Profile: s.profile,
 		}),
 	}
 	select {
@@ -203,9 +215,23 @@ func (s *Server) prepare(ctx context.Context, o Options) error {
 	}
 }
 
+// settle is what comes after the migrations and before anything is served.
+func (s *Server) settle(ctx context.Context) error {
+	if err := s.startStorage(ctx); err != nil {
+		return err
+	}
+	if err := s.makeFolders(); err != nil {
+		return err
+	}
+	return s.checkAddress()
+}
+
 func (s *Server) join(ctx context.Context, reg prometheus.Registerer) error {
 	if !s.settings.Alerting.Enabled {
 		return nil
+	}
+	if !s.profile.Alerting.Gossip {
+		s.settings.Alerting.Peers = nil
 	}
 	var err error
 	s.peer, err = cluster.New(s.settings.Alerting, s.log("ngalert.multiorg.alertmanager").With("component", "clustering"), reg)
@@ -219,10 +245,12 @@ func (s *Server) join(ctx context.Context, reg prometheus.Registerer) error {
 }
 
 func (s *Server) startLive() (*live.Live, error) {
-	if !s.parsed.AtLeast(8, 0) {
+	if !s.profile.Live.Served {
 		return nil, nil
 	}
-	return live.New(s.settings.Live, s.settings.Server.RootURL, s.store, s.log("live"))
+	return live.New(live.Options{
+		Settings: s.settings.Live, RootURL: s.settings.Server.RootURL, Messages: s.store, Profile: s.profile.Live, Log: s.log("live"),
+	})
 }
 
 func writePid(path string) error {

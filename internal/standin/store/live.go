@@ -24,3 +24,12 @@ func (s *Store) SaveLiveMessage(ctx context.Context, channel string, data []byte
 	_, err = s.db.Insert(ctx, "INSERT INTO live_message (org_id, channel, data, published, created_by) VALUES (1, ?, ?, ?, 1)", channel, string(data), now())
 	return err
 }
+
+// HasDashboard reports whether there is a dashboard with this uid.
+func (s *Store) HasDashboard(ctx context.Context, uid string) (bool, error) {
+	_, err := s.Dashboard(ctx, uid, false)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
