@@ -6,7 +6,7 @@ LAB     := examples/lab/lab.sh
 YESFLAG := $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench lab-up lab-down clean
+.PHONY: help build demo test test-real lint bench lab-up lab-down clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ demo: ## three real hosts, one highly available Grafana (root on Debian)
 
 test: ## all tests, in a lab of their own (root on Debian; plain `go test ./...` skips what needs it)
 	@.ci/test $(YESFLAG)
+
+test-real: ## deploy, prove, restart and upgrade every real release in GHADEPLOY_GRAFANA_DIR (root on Debian)
+	@.ci/test-real $(YESFLAG)
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, gocyclo, shellcheck
 	@.ci/lint
