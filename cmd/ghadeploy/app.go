@@ -24,6 +24,8 @@ type app struct {
 	// newRunner is realRunner, except in tests.
 	newRunner func(*inventory.Cluster, tasks.Options) runner
 	signals   <-chan os.Signal
+	// interrupts is where signals come from; nil in tests that send their own.
+	interrupts *interrupts
 
 	flags globalFlags
 	// started: the command line was understood; errors before it are usage.

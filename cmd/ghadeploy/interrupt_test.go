@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,4 +88,56 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	if code != exitInterrupted {
 		t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, errs)
 	}
+}
+
+// blockedRunner waits for what never comes, and hears of no context.
+type blockedRunner struct{ *fakeRunner }
+
+func (b blockedRunner) Status(context.Context, func(tasks.HostStatus)) (*tasks.Status, error) {
+	fmt.Fprintln(os.Stderr, "blocked")
+	select {}
+}
+
+func TestTheSecondSignalEndsTheProcessWhateverBlocks(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testDir(t)
+	cmd := exec.Command(self, "status", "prod.yaml")
+	cmd.Args[0] = "door"
+	cmd.Env = append(os.Environ(), "BLOCKS=yes")
+	errs := &watchedBuffer{wait: "blocked", seen: make(chan struct{})}
+	cmd.Stderr = errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	select {
+	case <-errs.seen:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("it did not come to block: %s", errs)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	_ = cmd.Process.Signal(os.Interrupt)
+	time.Sleep(100 * time.Millisecond) // two signals at once are one
+	second := time.Now()
+	_ = cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Fatal("it still runs 5 s after the second Ctrl-C")
+	}
+	if took := time.Since(second); took > 1500*time.Millisecond || cmd.ProcessState.ExitCode() != exitInterrupted {
+		t.Errorf("ended after %s with %v", took, cmd.ProcessState)
+	}
+}
+
+func TestTheFirstSignalEndsWhatNoSessionListensFor(t *testing.T) {
+	in, ended := make(chan os.Signal, 1), make(chan struct{})
+	i := newInterrupts(func() { close(ended) })
+	go i.relay(in)
+	in <- os.Interrupt
+	<-ended
 }

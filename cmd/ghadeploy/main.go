@@ -16,18 +16,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
 func main() {
+	cobra.EnableCommandSorting = false // help shows commands in the order in which they are met
+	os.Exit(processApp(realRunner).main(context.Background(), os.Args[1:]))
+}
+
+// processApp is the app of this process, with its streams, its environment and its signals.
+func processApp(newRunner func(*inventory.Cluster, tasks.Options) runner) *app {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	a := &app{
-		streams:   ui.Files(os.Stdin, os.Stdout, os.Stderr, os.Getenv),
-		getenv:    os.Getenv,
-		now:       time.Now,
-		newRunner: realRunner,
-		signals:   signals,
+	i := newInterrupts(exitProcess(os.Stdin))
+	go i.relay(signals)
+	return &app{
+		streams:    ui.Files(os.Stdin, os.Stdout, os.Stderr, os.Getenv),
+		getenv:     os.Getenv,
+		now:        time.Now,
+		newRunner:  newRunner,
+		signals:    i.to,
+		interrupts: i,
 	}
-	cobra.EnableCommandSorting = false // help shows commands in the order in which they are met
-	os.Exit(a.main(context.Background(), os.Args[1:]))
 }

@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
 )
@@ -23,14 +19,13 @@ func TestMain(m *testing.M) {
 }
 
 func door() {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	a := &app{
-		streams: ui.Files(os.Stdin, os.Stdout, os.Stderr, os.Getenv), getenv: os.Getenv, now: time.Now, signals: signals,
-		newRunner: func(c *inventory.Cluster, o tasks.Options) runner {
-			return &fakeRunner{cluster: c, options: o, fail: failureNamed(os.Getenv("FAIL")), unhealthy: os.Getenv("UNHEALTHY") != "", waits: os.Getenv("WAITS") != ""}
-		},
-	}
+	a := processApp(func(c *inventory.Cluster, o tasks.Options) runner {
+		f := &fakeRunner{cluster: c, options: o, fail: failureNamed(os.Getenv("FAIL")), unhealthy: os.Getenv("UNHEALTHY") != "", waits: os.Getenv("WAITS") != ""}
+		if os.Getenv("BLOCKS") != "" {
+			return blockedRunner{f}
+		}
+		return f
+	})
 	os.Exit(a.main(context.Background(), os.Args[1:]))
 }
 
