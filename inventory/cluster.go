@@ -84,10 +84,12 @@ type SSH struct {
 	// AcceptNew is host_keys: accept-new; otherwise an unknown key is refused.
 	AcceptNew bool
 	// Fingerprint pins the host's key ("SHA256:..."); it replaces known_hosts.
-	Fingerprint    string
-	ProxyJump      []string // user@host:port, outermost first; empty: as ~/.ssh/config says
-	ConnectTimeout time.Duration
-	Become         Become
+	Fingerprint string
+	// LegacyAlgorithms offers SHA-1 to old sshds, as the last choice.
+	LegacyAlgorithms bool
+	ProxyJump        []string // user@host:port, outermost first; empty: as ~/.ssh/config says
+	ConnectTimeout   time.Duration
+	Become           Become
 }
 
 // Become says how the login user becomes root.

@@ -176,6 +176,9 @@ func (d *decoder) ssh(s *SSH, n *node) {
 	case v != "":
 		s.AcceptNew, s.Fingerprint = false, v
 	}
+	if v := n.get("legacy_algorithms"); v != nil {
+		s.LegacyAlgorithms = d.boolean(v)
+	}
 	if v := n.get("proxy_jump"); v != nil {
 		s.ProxyJump = d.jumps(v)
 	}

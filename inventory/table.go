@@ -38,6 +38,7 @@ func (t tables) ssh(doc string) *item {
 		key("password", secret("Login password, where keys are not to be had.").with("", `"${env:SSH_PASSWORD}"`)),
 		key("known_hosts", either("File or list of files with the hosts' keys.", &item{kind: textKind, local: localPath}, list("", identity)).with("~/.ssh/known_hosts", "")),
 		key("host_keys", formatted(t.fingerprint, "strict refuses an unknown key, accept-new learns it; a host's own fingerprint pins it.").with("strict", "")),
+		key("legacy_algorithms", toggle("Also offer this host, and its jump hosts, algorithms with SHA-1, for a sshd of before 2014; last, and never DSA, RC4 or groups below 2048 bits.", "false")),
 		key("proxy_jump", either("Jump hosts, user@host:port, outermost first: a comma-separated chain or a list. none overrides ~/.ssh/config.",
 			text(""), list("", text(""))).with("as ~/.ssh/config says", "bastion.example.com")),
 		key("connect_timeout", formatted(t.duration, "Longest wait for connect and handshake.").with("10s", "")),

@@ -113,7 +113,7 @@ func (l *login) signers() ([]ssh.Signer, error) {
 	var out []ssh.Signer
 	for _, s := range fromAgent {
 		l.try("agent key " + ssh.FingerprintSHA256(s.PublicKey()))
-		out = append(out, s)
+		out = append(out, safely(s, offered(l.e.legacy).signatures))
 	}
 	for _, f := range files {
 		if f.public != nil && slices.ContainsFunc(fromAgent, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), f.public) }) {
@@ -125,7 +125,7 @@ func (l *login) signers() ([]ssh.Signer, error) {
 			continue
 		}
 		l.try("key " + f.file)
-		out = append(out, s)
+		out = append(out, safely(s, offered(l.e.legacy).signatures))
 	}
 	return out, nil
 }

@@ -24,9 +24,14 @@ type Command struct {
 	// Stdin is where secrets travel.
 	Stdin io.Reader
 	// Stdout and Stderr get the output as it comes; where nil, it is kept in
-	// the [Result]; more than 16 MiB of it ends the command with an error.
+	// the [Result].
 	Stdout, Stderr io.Writer
-	// Timeout ends the remote command; default 60 s; negative: only ctx does.
+	// Output is how many bytes the command may write to stdout and stderr together;
+	// default 1 MiB. More ends it with an *[OutputError]. Negative: no bound, for a
+	// stream that is used up as it comes.
+	Output int64
+	// Timeout ends the remote command; default 10 s, enough for a question and little
+	// for a host to waste; negative: only ctx does.
 	Timeout time.Duration
 	// Detach lets the command finish on the host by itself: neither the end of
 	// ctx nor a lost connection stops it, only the waiting ends. It ignores

@@ -25,6 +25,7 @@ type endpoint struct {
 	knownHosts     []string
 	alias          string // HostKeyAlias
 	acceptNew      bool
+	legacy         bool // algorithms with SHA-1 too
 	fingerprint    string
 	pinTry         int // index of pinnedTypes
 }
@@ -187,7 +188,7 @@ func (c *sshConfig) hops(t Target, jumps []string, depth int) ([]*endpoint, erro
 		// not about the target: its password would be in the wrong hands there.
 		hop := Target{
 			Name: spec.host, User: spec.user, Port: spec.port, KnownHosts: t.KnownHosts,
-			AcceptNew: t.AcceptNew, IdentityFiles: t.IdentityFiles,
+			AcceptNew: t.AcceptNew, IdentityFiles: t.IdentityFiles, LegacyAlgorithms: t.LegacyAlgorithms,
 		}
 		if hop.User == "" && c.get(spec.host, "User") == "" {
 			hop.User = t.User
@@ -251,7 +252,7 @@ func (c *sshConfig) hostName(alias string) string {
 func (c *sshConfig) endpoint(t Target, alias string) (*endpoint, error) {
 	e := &endpoint{
 		port: t.Port, user: t.User, password: t.Password,
-		acceptNew: t.AcceptNew, fingerprint: t.Fingerprint,
+		acceptNew: t.AcceptNew, fingerprint: t.Fingerprint, legacy: t.LegacyAlgorithms,
 		identitiesOnly: strings.EqualFold(c.get(alias, "IdentitiesOnly"), "yes"),
 		alias:          c.get(alias, "HostKeyAlias"),
 	}

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"os"
@@ -131,26 +132,29 @@ func (t *tunnelConn) Write(p []byte) (int, error) {
 	if isDone(t.writeDeadline.wait()) {
 		return 0, os.ErrDeadlineExceeded
 	}
-	done := make(chan struct{})
-	expired := make(chan bool, 1)
-	go func() {
-		select {
-		case <-t.writeDeadline.wait():
-			_ = t.Close()
-			expired <- true
-		case <-done:
-			expired <- false
+	// Beside us, on a copy: a host that gives no room for more holds it until the
+	// connection's end, and p is the caller's again when we return.
+	type written struct {
+		n   int
+		err error
+	}
+	got := make(chan written, 1)
+	go func(p []byte) {
+		n, err := t.duplex.Write(p)
+		got <- written{n, err}
+	}(bytes.Clone(p))
+	select {
+	case w := <-got:
+		if w.err == io.EOF { // the library's word for a closed channel
+			w.err = io.ErrClosedPipe
 		}
-	}()
-	n, err := t.duplex.Write(p)
-	close(done)
-	if <-expired && err != nil {
-		return n, os.ErrDeadlineExceeded
+		return w.n, w.err
+	case <-t.writeDeadline.wait():
+		_ = t.Close()
+		return 0, os.ErrDeadlineExceeded
+	case <-t.closed:
+		return 0, net.ErrClosed
 	}
-	if err == io.EOF { // the library's word for a closed channel
-		err = io.ErrClosedPipe
-	}
-	return n, err
 }
 
 // Close ends both directions.
@@ -158,7 +162,8 @@ func (t *tunnelConn) Close() error {
 	var err error
 	t.once.Do(func() {
 		close(t.closed)
-		if err = t.duplex.Close(); err == io.EOF {
+		err = closeSoon(t.duplex)
+		if err == io.EOF {
 			err = nil // the other side was first
 		}
 	})

@@ -125,7 +125,10 @@ func unreachable(host string, err error) error {
 	u := &UnreachableError{Host: host, Cause: err}
 	var key *HostKeyError
 	var auth *AuthError
+	var algorithms *AlgorithmError
 	switch {
+	case errors.As(err, &algorithms):
+		u.Hint = algorithms.hint()
 	case errors.As(err, &key):
 		u.Hint = key.hint(host)
 	case errors.As(err, &auth):

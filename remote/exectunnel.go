@@ -31,7 +31,7 @@ func (c *Client) dialByCommand(ctx context.Context, network, address string) (ne
 	// The connection outlives ctx, which bounds the connecting alone.
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
-	p, err := c.Start(life, Command{Args: []string{"bash", "-c", connectScript, "bash", host, port}, Step: "connect to " + address})
+	p, err := c.Start(life, Command{Args: []string{"bash", "-c", connectScript, "bash", host, port}, Step: "connect to " + address, Output: -1})
 	if err != nil {
 		stop()
 		end(err)

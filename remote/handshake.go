@@ -23,6 +23,7 @@ func (d *Dialer) handshake(ctx context.Context, conn net.Conn, e *endpoint, p *p
 	login := d.newLogin(ctx, e, p)
 	defer login.close()
 	config := &ssh.ClientConfig{
+		Config:            offered(e.legacy).config(),
 		User:              e.user,
 		Auth:              login.methods(),
 		HostKeyCallback:   check.verify,
@@ -37,6 +38,9 @@ func (d *Dialer) handshake(ctx context.Context, conn net.Conn, e *endpoint, p *p
 	}
 	if check.passed && isAuthFault(err) {
 		return nil, login.refused(err)
+	}
+	if fault := algorithmFault(e, err); fault != nil {
+		return nil, fault
 	}
 	return nil, fmt.Errorf("%s: %w", e.addr(), err)
 }
@@ -57,16 +61,19 @@ var preferredHostKeys = [...]string{
 }
 
 // inOrder puts the algorithms of known keys first: another order would make a
-// host that has several keys look changed.
-func inOrder(known []string) []string {
-	all := slices.Clone(known)
-	for _, a := range preferredHostKeys {
-		if !slices.Contains(all, a) {
-			all = append(all, a)
+// host that has several keys look changed. In known_hosts ssh-rsa stands for the
+// key's type; as a signature it is SHA-1, and comes last where it is allowed.
+func inOrder(known []string, a algorithms) []string {
+	all := a.allowed(known)
+	for _, k := range a.hostKeys {
+		if !slices.Contains(all, k) {
+			all = append(all, k)
 		}
 	}
-	// ssh-rsa stands for the key's type in known_hosts; as a signature it is SHA-1.
-	return slices.DeleteFunc(all, func(a string) bool { return a == ssh.KeyAlgoRSA || a == ssh.CertAlgoRSAv01 })
+	if old := slices.Index(all, ssh.KeyAlgoRSA); old >= 0 {
+		all = append(slices.Delete(all, old, old+1), ssh.KeyAlgoRSA)
+	}
+	return all
 }
 
 // hostKeyCheck is the verification of one handshake.

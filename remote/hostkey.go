@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,22 +109,52 @@ func (e *endpoint) nextPinnedType(err error) bool {
 
 // hostKeyCheck prepares the verification of one endpoint.
 func (d *Dialer) hostKeyCheck(e *endpoint) (*hostKeyCheck, error) {
-	if e.fingerprint != "" {
-		return &hostKeyCheck{algorithms: pinnedTypes[e.pinTry], check: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			if got := ssh.FingerprintSHA256(key); got != e.fingerprint {
-				return &HostKeyError{Address: e.addr(), Type: key.Type(), Fingerprint: got, Pinned: e.fingerprint}
-			}
-			return nil
-		}}, nil
-	}
 	db, err := d.known.load(e.knownHosts)
 	if err != nil {
 		return nil, fmt.Errorf("read known hosts: %w", err)
 	}
-	name := e.knownName()
-	return &hostKeyCheck{algorithms: inOrder(db.HostKeyAlgorithms(name)), check: func(_ string, remote net.Addr, key ssh.PublicKey) error {
-		return d.checkKnown(db, e, name, remote, key)
-	}}, nil
+	name, algorithms := e.knownName(), offered(e.legacy)
+	var check func(remote net.Addr, key ssh.PublicKey) error
+	c := &hostKeyCheck{}
+	if e.fingerprint != "" {
+		c.algorithms = pinnedTypes[e.pinTry]
+		if e.legacy {
+			c.algorithms = append(slices.Clone(c.algorithms), ssh.KeyAlgoRSA)
+		}
+		check = func(_ net.Addr, key ssh.PublicKey) error { return checkPinned(e, key) }
+	} else {
+		c.algorithms = inOrder(db.HostKeyAlgorithms(name), algorithms)
+		check = func(remote net.Addr, key ssh.PublicKey) error { return d.checkKnown(db, e, name, remote, key) }
+	}
+	c.check = func(_ string, remote net.Addr, key ssh.PublicKey) error {
+		// Before all else: whoever marked a key @revoked knows it to be in wrong hands,
+		// however it came to be trusted, by a pin or by accept-new.
+		if isRevoked(db, name, remote, key) {
+			return &HostKeyError{Address: e.addr(), Files: e.knownHosts, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), Revoked: true}
+		}
+		return check(remote, key)
+	}
+	return c, nil
+}
+
+func checkPinned(e *endpoint, key ssh.PublicKey) error {
+	if got := ssh.FingerprintSHA256(key); got != e.fingerprint {
+		return &HostKeyError{Address: e.addr(), Type: key.Type(), Fingerprint: got, Pinned: e.fingerprint}
+	}
+	return nil
+}
+
+// isRevoked tells whether a key is marked @revoked, or certifies or is certified by one
+// that is. The library says so of a plain key in a type, and of a certificate in words.
+func isRevoked(db *knownhosts.HostKeyDB, name string, remote net.Addr, key ssh.PublicKey) bool {
+	plain := []ssh.PublicKey{key}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		plain = []ssh.PublicKey{cert.Key, cert.SignatureKey}
+	}
+	return slices.ContainsFunc(plain, func(k ssh.PublicKey) bool {
+		_, revoked := errors.AsType[*xknownhosts.RevokedError](db.HostKeyCallback()(name, remote, k))
+		return revoked
+	})
 }
 
 func (d *Dialer) checkKnown(db *knownhosts.HostKeyDB, e *endpoint, name string, remote net.Addr, key ssh.PublicKey) error {
@@ -133,12 +164,7 @@ func (d *Dialer) checkKnown(db *knownhosts.HostKeyDB, e *endpoint, name string, 
 	}
 	fault := &HostKeyError{Address: e.addr(), Files: e.knownHosts, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key)}
 	var unknown *xknownhosts.KeyError
-	var revoked *xknownhosts.RevokedError
-	switch {
-	case errors.As(err, &revoked):
-		fault.Revoked = true
-		return fault
-	case !errors.As(err, &unknown):
+	if !errors.As(err, &unknown) {
 		fault.Cause = err
 		return fault
 	}

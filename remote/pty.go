@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -53,14 +54,14 @@ func (c *Client) doas(p *becomePlan, cmd *Command) error {
 	return nil
 }
 
-func requestPTY(ch ssh.Channel) error {
+func requestPTY(ctx context.Context, ch ssh.Channel) error {
 	const echoOff, end = 0, 0
 	modes := ssh.Marshal(struct {
 		Op    byte
 		Value uint32
 		End   byte
 	}{ssh.ECHO, echoOff, end})
-	ok, err := ch.SendRequest("pty-req", true, ssh.Marshal(struct {
+	ok, err := ask(ctx, ch, "pty-req", ssh.Marshal(struct {
 		Term                         string
 		Columns, Rows, Width, Height uint32
 		Modes                        string

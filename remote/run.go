@@ -10,9 +10,7 @@ import (
 )
 
 const (
-	defaultTimeout = 60 * time.Second
-	// maxOutput is how much output a Result holds.
-	maxOutput = 16 << 20
+	defaultTimeout = 10 * time.Second
 	// errorTail is how much of stderr an ExitError looks at.
 	errorTail = 4 << 10
 )
@@ -21,6 +19,7 @@ const (
 //
 //   - *[ExitError]: it ended with another status than 0; the Result has its output
 //   - *[BecomeError]: it did not start, since the login user could not become root
+//   - *[OutputError]: it said more than cmd.Output
 //   - *[UnreachableError]: the connection was lost
 //   - one that wraps [context.Canceled] or [context.DeadlineExceeded]: ctx or the
 //     timeout ended it, and on the host it is dead with all its children
@@ -30,8 +29,7 @@ const (
 func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
 	ctx, cancel := withTimeout(ctx, cmd.Timeout)
 	defer cancel()
-	stdout := capped{what: "stdout"}
-	stderr := capped{what: "stderr"}
+	var stdout, stderr kept
 	tail := &tailWriter{}
 	out, errs := orElse(cmd.Stdout, &stdout), io.Writer(&stderr)
 	if cmd.Stderr != nil {
@@ -88,25 +86,21 @@ func orElse(w, other io.Writer) io.Writer {
 	return other
 }
 
-// capped keeps output up to maxOutput and refuses more: cut output would be
-// taken for the whole of it.
-type capped struct {
-	what string
-	mu   sync.Mutex
-	buf  []byte
+// kept is a Result's output. The command's budget bounds it, and refuses what is too
+// much: cut output would be taken for the whole of it.
+type kept struct {
+	mu  sync.Mutex
+	buf []byte
 }
 
-func (c *capped) Write(p []byte) (int, error) {
+func (c *kept) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.buf)+len(p) > maxOutput {
-		return 0, fmt.Errorf("more than %d MiB on %s", maxOutput>>20, c.what)
-	}
 	c.buf = append(c.buf, p...)
 	return len(p), nil
 }
 
-func (c *capped) bytes() []byte {
+func (c *kept) bytes() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.buf[:len(c.buf):len(c.buf)]

@@ -82,9 +82,12 @@ func TestRunReportsHowItEnded(t *testing.T) {
 func TestRunRefusesTooMuchOutput(t *testing.T) {
 	c := dialHost(t, &remotetest.Server{})
 	_, err := c.Run(t.Context(), Command{Script: "cat /dev/zero"})
-	mustContain(t, err, "more than 16 MiB on stdout")
+	mustContain(t, err, "g1: run a script: the host sent more than 1 MiB")
 	var big countWriter
-	if _, err := c.Run(t.Context(), Command{Script: "head -c 20000000 /dev/zero", Stdout: &big}); err != nil || big != 20_000_000 {
+	_, err = c.Run(t.Context(), Command{Script: "cat /dev/zero >&2", Stderr: &big})
+	mustContain(t, err, "more than 1 MiB")
+	big = 0
+	if _, err := c.Run(t.Context(), Command{Script: "head -c 20000000 /dev/zero", Stdout: &big, Output: -1}); err != nil || big != 20_000_000 {
 		t.Errorf("%d bytes, %v", big, err)
 	}
 }

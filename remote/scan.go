@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -21,6 +22,8 @@ type HostKey struct {
 	File string
 	// Known: it stands there, or is the pinned one, already.
 	Known bool
+	// Revoked: it is marked @revoked there, and must not be trusted.
+	Revoked bool
 }
 
 var errSeen = errors.New("key seen")
@@ -38,7 +41,7 @@ func (d *Dialer) ScanHostKeys(ctx context.Context, t Target) ([]HostKey, error) 
 	last := a.last
 	var keys []HostKey
 	var failed error
-	for _, algorithms := range [][]string{preferredHostKeys[:1], preferredHostKeys[1:4], preferredHostKeys[4:]} {
+	for _, algorithms := range kinds(last.legacy) {
 		key, err := d.seeKey(ctx, last, a.via, algorithms)
 		if err != nil {
 			failed = err
@@ -54,7 +57,7 @@ func (d *Dialer) ScanHostKeys(ctx context.Context, t Target) ([]HostKey, error) 
 		if len(last.knownHosts) > 0 {
 			found.File = last.knownHosts[0]
 		}
-		found.Known = d.knows(last, key)
+		found.Known, found.Revoked = d.knows(last, key)
 		keys = append(keys, found)
 	}
 	if len(keys) == 0 {
@@ -63,12 +66,26 @@ func (d *Dialer) ScanHostKeys(ctx context.Context, t Target) ([]HostKey, error) 
 	return keys, nil
 }
 
+// kinds are the algorithms of each kind of key.
+func kinds(legacy bool) [][]string {
+	rsa := preferredHostKeys[4:]
+	if legacy {
+		rsa = append(slices.Clone(rsa), ssh.KeyAlgoRSA)
+	}
+	return [][]string{preferredHostKeys[:1], preferredHostKeys[1:4], rsa}
+}
+
 // knows tells whether a key would be accepted without adding it anywhere.
-func (d *Dialer) knows(e *endpoint, key ssh.PublicKey) bool {
+func (d *Dialer) knows(e *endpoint, key ssh.PublicKey) (known, revoked bool) {
 	asked := *e
 	asked.acceptNew = false
-	known, err := d.hostKeyCheck(&asked)
-	return err == nil && known.check(asked.addr(), &net.TCPAddr{IP: net.IPv4zero}, key) == nil
+	c, err := d.hostKeyCheck(&asked)
+	if err != nil {
+		return false, false
+	}
+	err = c.check(asked.addr(), &net.TCPAddr{IP: net.IPv4zero}, key)
+	fault, ok := errors.AsType[*HostKeyError](err)
+	return err == nil, ok && fault.Revoked
 }
 
 func isNetwork(err error) bool {
@@ -92,7 +109,7 @@ func (d *Dialer) seeKey(ctx context.Context, e *endpoint, via *bastionRef, algor
 	defer stop()
 	var seen ssh.PublicKey
 	_, _, _, err = ssh.NewClientConn(conn, e.addr(), &ssh.ClientConfig{
-		User: e.user, HostKeyAlgorithms: algorithms,
+		Config: offered(e.legacy).config(), User: e.user, HostKeyAlgorithms: algorithms,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			seen = key
 			return errSeen
@@ -103,6 +120,9 @@ func (d *Dialer) seeKey(ctx context.Context, e *endpoint, via *bastionRef, algor
 		return seen, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", e.addr(), context.Cause(ctx))
+	}
+	if fault := algorithmFault(e, err); fault != nil {
+		return nil, fault
 	}
 	return nil, fmt.Errorf("%s: %w", e.addr(), err)
 }

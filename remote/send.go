@@ -56,7 +56,7 @@ type opened struct {
 // open: beside the target the part was made by lookScript, with a mode that lets
 // nobody else read it; in the private folder the folder's mode does that.
 func (s *sftpSender) open(ctx context.Context) (int64, error) {
-	o, err := within(ctx, func() (o opened, err error) {
+	o, err := within(ctx, s.p.c, exchangeWithin, func() (o opened, err error) {
 		if s.p.up.Become {
 			if o, err = s.stage(path.Base(s.part)); err != nil {
 				return o, fmt.Errorf("make a private folder for the upload: %w", err)
@@ -120,7 +120,7 @@ func (s *sftpSender) openIn(dir, name string) (opened, error) {
 
 func (s *sftpSender) send(ctx context.Context, offset int64, r io.Reader) (int64, error) {
 	file, dir, left := s.file, path.Dir(s.part), s.p.up.Size-offset
-	n, err := within(ctx, func() (int64, error) {
+	n, err := within(ctx, s.p.c, sendWithin, func() (int64, error) {
 		defer file.Close()
 		if err := file.Truncate(offset); err != nil {
 			return 0, err
@@ -141,7 +141,7 @@ func (s *sftpSender) discard(ctx context.Context) error {
 	if s.file == nil {
 		return nil
 	}
-	_, err := within(ctx, func() (struct{}, error) {
+	_, err := within(ctx, s.p.c, exchangeWithin, func() (struct{}, error) {
 		_ = s.file.Close() // mostly closed already
 		err := s.client.Remove(s.part)
 		if errors.Is(err, fs.ErrNotExist) {

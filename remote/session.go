@@ -26,7 +26,8 @@ type session struct {
 	step  string
 	ch    ssh.Channel
 	stdin *frameWriter
-	gate  *gate // nil unless becoming root
+	gate  *gate   // nil unless becoming root
+	may   *budget // of the output
 
 	copied  chan struct{} // stdout and stderr are at their end
 	fed     chan struct{} // stdin is no longer read
@@ -85,6 +86,7 @@ func (c *Client) start(ctx context.Context, cmd *Command, stdout, stderr io.Writ
 		}
 		return nil, fmt.Errorf("%s: %s: open a session: %w", c.target.Name, step, err)
 	}
+	s.may = s.newBudget(cmd.Output)
 	s.pump(plan, cmd.Stdin, stdout, stderr)
 	return s, nil
 }
@@ -98,22 +100,21 @@ func (s *session) open(ctx context.Context, plan *becomePlan) error {
 	s.ch = ch
 	s.stdin = &frameWriter{w: ch}
 	go s.requests(reqs)
-	// sshd answers nothing before it has started the command; without ctx a
-	// mute host would hold us until the keepalive gives up.
-	stop := context.AfterFunc(ctx, func() { _ = ch.Close() })
-	defer stop()
 	if plan.pty {
-		if err := requestPTY(ch); err != nil {
-			_ = ch.Close()
+		if err := requestPTY(ctx, ch); err != nil {
+			soon(func() { _ = ch.Close() })
 			return s.c.lostOr(err)
 		}
 	}
-	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{plan.line}))
+	ok, err := ask(ctx, ch, "exec", ssh.Marshal(struct{ Command string }{plan.line}))
 	if err == nil && !ok {
 		err = errors.New("sshd refused to run a command")
 	}
 	if err != nil {
-		_ = ch.Close()
+		soon(func() { _ = ch.Close() })
+		if ctx.Err() != nil {
+			return err
+		}
 		return s.c.lostOr(err)
 	}
 	return nil
@@ -138,7 +139,7 @@ func (s *session) requests(reqs <-chan *ssh.Request) {
 				Lang       string
 			}
 			if ssh.Unmarshal(req.Payload, &m) == nil {
-				got = exit{known: true, status: 128, signal: m.Signal}
+				got = exit{known: true, status: 128, signal: saidShort(m.Signal)}
 				s.sendStatus(got)
 			}
 		}
@@ -171,8 +172,11 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 	var both sync.WaitGroup
 	copyTo := func(w io.Writer, r io.Reader) {
 		defer both.Done()
-		if _, err := io.Copy(activeWriter{w, &s.moved}, r); err != nil && !errors.Is(err, io.EOF) {
-			s.fail(fmt.Errorf("%s: %s: take the output: %w", s.c.target.Name, s.step, err))
+		if _, err := io.Copy(activeWriter{s.may.of(w), &s.moved}, r); err != nil && !errors.Is(err, io.EOF) {
+			if _, ok := errors.AsType[*OutputError](err); !ok {
+				err = fmt.Errorf("%s: %s: take the output: %w", s.c.target.Name, s.step, err)
+			}
+			s.fail(err)
 			_, _ = io.Copy(io.Discard, r) // an undrained stream stalls the channel
 		}
 	}
@@ -221,10 +225,13 @@ func (s *session) fail(err error) {
 // command's stdin, and the pump on the host kills as root what the signal cannot
 // reach.
 func (s *session) kill(detached bool) {
-	if !detached {
-		_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"KILL"}))
-	}
-	_ = s.ch.Close()
+	s.may.end()
+	soon(func() {
+		if !detached {
+			_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"KILL"}))
+		}
+		_ = s.ch.Close()
+	})
 }
 
 func (s *session) free() {
@@ -249,8 +256,13 @@ func (s *session) wait(ctx context.Context, detached bool) (exit, error) {
 		s.kill(detached)
 		return exit{}, err
 	}
-	_ = s.ch.Close()
-	<-s.copied
+	// A host that does not confirm the end keeps the copying, and nobody else: what it
+	// may still send goes nowhere.
+	soon(func() {
+		_ = s.ch.Close()
+		<-s.copied
+	})
+	s.may.end()
 	select {
 	case err := <-s.failed: // seen together with the end
 		return exit{}, err

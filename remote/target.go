@@ -24,6 +24,9 @@ type Target struct {
 	Fingerprint string
 	// Jumps are hosts to go through, outermost first, as [user@]host[:port].
 	Jumps []string
+	// LegacyAlgorithms offers SHA-1 as well, last, to this host and the jump hosts
+	// before it.
+	LegacyAlgorithms bool
 	// ConnectTimeout bounds dial, handshake and login, of every hop together.
 	// Default 10 s.
 	ConnectTimeout time.Duration

@@ -30,7 +30,7 @@ func (p *put) bring(ctx context.Context) (sent int64, err error) {
 	if err != nil {
 		return 0, errors.Join(err, p.discard(to))
 	}
-	if offset > p.up.Size {
+	if offset < 0 || offset > p.up.Size { // the host says so, and may say anything
 		offset = 0
 	}
 	sent, have, err := p.transfer(ctx, to, offset)
@@ -163,7 +163,7 @@ func (p *put) place(ctx context.Context, from, sum string) (string, error) {
 // readBack verifies the part on a host that cannot hash.
 func (p *put) readBack(ctx context.Context) error {
 	sum := sha256.New()
-	if _, err := p.run(ctx, Command{Args: []string{"cat", p.part}, Stdout: sum}); err != nil {
+	if _, err := p.run(ctx, Command{Args: []string{"cat", p.part}, Stdout: sum, Output: p.up.Size + errorTail}); err != nil {
 		return err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != p.up.SHA256 {

@@ -73,7 +73,7 @@ func (c *Client) dialError(network, address string, err error) error {
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("%s: dial %s %s from the host: %w", c.target.Name, network, address, err)
 	}
-	cause := errors.New(refused.Message)
+	cause := errors.New(saidShort(refused.Message))
 	switch {
 	case forbidden(err):
 		cause = fmt.Errorf("%w: set AllowTcpForwarding (unix sockets: AllowStreamLocalForwarding) to yes in its sshd_config", ErrForwardingRefused)

@@ -106,6 +106,9 @@ func line(prefix []string, ready string, cmd *Command) (string, error) {
 // lastLines is the end of what a command said, short enough for an error.
 func lastLines(b []byte) string {
 	const most = 10
+	if len(b) > errorTail {
+		b = b[len(b)-errorTail:]
+	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	if len(lines) > most {
 		lines = lines[len(lines)-most:]

@@ -82,7 +82,7 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Gener
 	if len(changed) == 0 {
 		return out, nil
 	}
-	res, err := h.Run(ctx, remote.Command{Step: "read the changed files", Script: textScript, Args: append([]string{r.c.Paths.Root}, changed...), Become: true})
+	res, err := h.Run(ctx, remote.Command{Step: "read the changed files", Script: textScript, Args: append([]string{r.c.Paths.Root}, changed...), Become: true, Output: textsOutput})
 	if err != nil {
 		return out, err
 	}

@@ -21,10 +21,13 @@ type ExecResult struct {
 // execTimeout bounds a command of `exec`; the operator's own --timeout comes on top.
 const execTimeout = time.Hour
 
+// execOutput is how many bytes `exec` shows of one host.
+const execOutput = 4 << 20
+
 // Exec runs a command on the selected hosts at once. A command that fails on a host is
 // a result, a host that cannot be reached is an error too.
 func (r *Runner) Exec(ctx context.Context, command []string, become bool) ([]ExecResult, error) {
-	cmd := remote.Command{Step: "exec", Args: command, Become: become, Timeout: execTimeout}
+	cmd := remote.Command{Step: "exec", Args: command, Become: become, Timeout: execTimeout, Output: execOutput}
 	if len(command) == 1 { // one word is a line for the shell, as ssh has it
 		cmd.Script, cmd.Args = command[0], nil
 	}

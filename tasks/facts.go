@@ -92,7 +92,11 @@ func parseFacts(out, root string) (*Facts, error) {
 		Tools: map[string]bool{}, Releases: map[string]bool{}, Generations: map[string]string{}, Files: map[string]string{},
 		GoodAt: map[string]time.Time{},
 	}, running: regexp.MustCompile(regexp.QuoteMeta(path.Join(root, "generations")) + `/([0-9a-f]+)/`)}
+	told := 0
 	for line := range strings.Lines(out) {
+		if told++; told > mostFacts {
+			return nil, fmt.Errorf("the host tells more than %d facts", mostFacts)
+		}
 		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if name == "end" {
 			if p.f.Service.PID != 0 && p.started != 0 {

@@ -1,12 +1,10 @@
 package tasks
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"slices"
@@ -225,6 +223,9 @@ for p; do
 done
 `
 
+// textsOutput bounds the texts of the files that differ, in bytes.
+const textsOutput = 4 << 20
+
 // readShown reads the texts of a host's current files that differ from what they
 // will be, for diffs. It costs a round trip only where there is such a file.
 func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Facts, g *Generation) (map[string][]byte, error) {
@@ -238,7 +239,7 @@ func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Fact
 		return map[string][]byte{}, nil
 	}
 	res, err := h.Run(ctx, remote.Command{
-		Step: "read the current files", Script: shownScript, Args: append([]string{paths.Root}, ask...), Become: true,
+		Step: "read the current files", Script: shownScript, Args: append([]string{paths.Root}, ask...), Become: true, Output: textsOutput,
 	})
 	if err != nil {
 		return nil, err
@@ -249,23 +250,20 @@ func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Fact
 // splitTexts takes "length, tab, path, newline, text" apart, again and again.
 func splitTexts(host string, b []byte) (map[string][]byte, error) {
 	out := map[string][]byte{}
-	r := bufio.NewReader(bytes.NewReader(b))
-	for {
-		head, err := r.ReadString('\n')
-		if err != nil {
+	for len(b) > 0 {
+		head, rest, whole := bytes.Cut(b, []byte("\n"))
+		if !whole {
 			return out, nil
 		}
-		size, name, _ := strings.Cut(strings.TrimSuffix(head, "\n"), "\t")
+		size, name, _ := strings.Cut(string(head), "\t")
 		n, err := strconv.Atoi(size)
-		if err != nil {
-			return nil, fmt.Errorf("%s: read the current files: %q is no size", host, size)
+		if err != nil || n < 0 || n > len(rest) { // what the host says against what it sent
+			return nil, fmt.Errorf("%s: read the current files: %.40q is no size of what follows", host, size)
 		}
-		text := make([]byte, n)
-		if _, err := io.ReadFull(r, text); err != nil {
-			return nil, fmt.Errorf("%s: read the current files: %w", host, err)
-		}
-		out[path.Clean(name)] = text
+		out[path.Clean(name)] = rest[:n:n]
+		b = rest[n:]
 	}
+	return out, nil
 }
 
 // factsByHost is for what needs the facts alone.

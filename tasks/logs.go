@@ -3,7 +3,10 @@ package tasks
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,6 +36,18 @@ type LogOptions struct {
 
 // mergeWindow is how long a line waits for earlier ones of slower hosts while following.
 const mergeWindow = 300 * time.Millisecond
+
+const (
+	// mostLogBytes is how much of a host's journal is held to be merged: what is held
+	// costs memory here, and the host says how much there is.
+	mostLogBytes = 16 << 20
+	// mostLogStream is how much is read of it to look through with Grep.
+	mostLogStream = 1 << 30
+	// mostHeldBytes is how much waits for earlier lines of other hosts while following.
+	mostHeldBytes = 8 << 20
+	// mostLogLine is a line's bound; of a longer one the rest is left out.
+	mostLogLine = 64 << 10
+)
 
 // Logs gives the lines of the selected hosts' Grafana, merged by time.
 func (r *Runner) Logs(ctx context.Context, o LogOptions, give func(LogLine)) error {
@@ -71,26 +86,54 @@ func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out cha
 	if o.Since != "" {
 		args = append(args, "--since", o.Since)
 	}
-	timeout := time.Minute
+	cmd := remote.Command{Step: "read the journal", Args: args, Become: true, Timeout: time.Minute, Output: mostLogStream}
+	left := mostLogBytes
 	if o.Follow {
-		args, timeout = append(args, "-f"), -1
+		cmd.Args, cmd.Timeout, cmd.Output, left = append(args, "-f"), -1, -1, math.MaxInt
 	}
 	rd, wr := io.Pipe()
+	cmd.Stdout = wr
+	var tooMuch error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s := bufio.NewScanner(rd)
-		s.Buffer(make([]byte, 64<<10), 1<<20)
-		for s.Scan() {
-			if l, ok := parseLogLine(h.Name, s.Text()); ok && (o.Grep == nil || o.Grep.MatchString(l.Text)) {
-				out <- l
+		tooMuch = readLog(rd, h.Name, left, func(l LogLine) bool {
+			if o.Grep != nil && !o.Grep.MatchString(l.Text) {
+				return false
 			}
-		}
-		_, _ = io.Copy(io.Discard, rd)
+			out <- l
+			return true
+		})
+		_ = rd.CloseWithError(tooMuch) // ends the command
 	})
-	_, err := h.Run(ctx, remote.Command{Step: "read the journal", Args: args, Become: true, Stdout: wr, Timeout: timeout})
+	_, err := h.Run(ctx, cmd)
 	_ = wr.Close()
 	wg.Wait()
+	if tooMuch != nil {
+		return tooMuch
+	}
 	return err
+}
+
+// readLog gives the lines of a host's journal until what was taken of them is more than
+// most bytes.
+func readLog(r io.Reader, host string, most int, give func(LogLine) (taken bool)) error {
+	in := bufio.NewReaderSize(r, mostLogLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		text := strings.TrimSuffix(string(line), "\n")
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = in.ReadSlice('\n')
+		}
+		if l, ok := parseLogLine(host, text); ok && give(l) {
+			if most -= len(text); most < 0 {
+				return &fleet.HostError{Host: host, Step: "read the journal", Cause: fmt.Errorf("more than %d MiB", mostLogBytes>>20),
+					Next: "ask for fewer lines: --lines, --grep, or a later --since"}
+			}
+		}
+		if err != nil {
+			return nil // the end; an error of the command is the command's
+		}
+	}
 }
 
 var logLevel = regexp.MustCompile(`\b(?:level|lvl)=(\w+)|"level":"(\w+)"`)
@@ -120,13 +163,15 @@ func parseLogLine(host, line string) (LogLine, bool) {
 // given; while following each waits a moment for earlier ones of other hosts.
 func merge(lines <-chan LogLine, follow bool, give func(LogLine)) {
 	var held []LogLine
+	size := 0
 	flush := func(until time.Time) {
 		slices.SortStableFunc(held, func(a, b LogLine) int { return a.Time.Compare(b.Time) })
 		i := 0
 		for ; i < len(held) && (until.IsZero() || held[i].Time.Before(until)); i++ {
+			size -= len(held[i].Text)
 			give(held[i])
 		}
-		held = held[i:]
+		held = slices.Clone(held[i:])
 	}
 	tick := time.NewTicker(mergeWindow)
 	defer tick.Stop()
@@ -137,7 +182,13 @@ func merge(lines <-chan LogLine, follow bool, give func(LogLine)) {
 				flush(time.Time{})
 				return
 			}
+			if now := time.Now(); follow && l.Time.After(now) {
+				l.Time = now // a host whose clock is wrong is not waited for until then
+			}
 			held = append(held, l)
+			if size += len(l.Text); follow && size > mostHeldBytes {
+				flush(time.Time{})
+			}
 		case <-tick.C:
 			if follow {
 				flush(time.Now().Add(-mergeWindow))

@@ -14,9 +14,16 @@ import (
 //go:embed observe.sh
 var observeScript string
 
-// observeTimeout is long for a script of some milliseconds, since a host that
-// is short of memory is just the one that must be understood.
-const observeTimeout = 30 * time.Second
+const (
+	// observeTimeout is long for a script of some milliseconds, since a host that
+	// is short of memory is just the one that must be understood, and short for one
+	// that means to hold us.
+	observeTimeout = 10 * time.Second
+	// observeOutput and mostFacts bound what a host tells; a generation with thousands
+	// of provisioned dashboards has as many facts.
+	observeOutput = 4 << 20
+	mostFacts     = 20_000
+)
 
 // Observe reads one host in one round trip and changes nothing there.
 func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) (*Facts, error) {
@@ -24,7 +31,7 @@ func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) 
 		Step:   "observe",
 		Script: observeScript,
 		Args:   []string{p.Root, p.Etc, p.State, p.Service, p.User, p.Data, p.Logs},
-		Become: true, Timeout: observeTimeout,
+		Become: true, Timeout: observeTimeout, Output: observeOutput,
 	})
 	if err != nil {
 		return nil, err

@@ -189,13 +189,13 @@ ln -sfn "$2" "$1.ghadeploy" && mv -fT "$1.ghadeploy" "$1"
 
 func (s *stager) link(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
 	_, err := h.Run(ctx, remote.Command{
-		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", etcDir)}, Become: true,
+		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", etcDir)}, Become: true, Timeout: time.Minute,
 	})
 	return err
 }
 
 func (s *stager) enable(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
-	_, err := h.Run(ctx, remote.Command{Step: "enable the unit", Args: []string{"systemctl", "enable", "-q", s.paths.Service + ".service"}, Become: true})
+	_, err := h.Run(ctx, remote.Command{Step: "enable the unit", Args: []string{"systemctl", "enable", "-q", s.paths.Service + ".service"}, Become: true, Timeout: time.Minute})
 	return err
 }
 

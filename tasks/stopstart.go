@@ -119,7 +119,7 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 		if !selected[h.Name] {
 			return nil
 		}
-		if _, err := h.Run(ctx, remote.Command{Step: "mark as " + outcome, Script: markScript, Args: []string{r.c.Paths.State, mark}, Become: true}); err != nil {
+		if _, err := h.Run(ctx, remote.Command{Step: "mark as " + outcome, Script: markScript, Args: []string{r.c.Paths.State, mark}, Become: true, Timeout: time.Minute}); err != nil {
 			return err
 		}
 		if err := do(ctx, ro.turnOf(h)); err != nil {

@@ -15,6 +15,8 @@ type HostKey struct {
 	Type        string `json:"type"`
 	Fingerprint string `json:"fingerprint"`
 	Known       bool   `json:"known"`
+	// Revoked is marked @revoked in known_hosts: it is never added.
+	Revoked bool `json:"revoked,omitempty"`
 }
 
 func targetOf(h *inventory.Host) remote.Target {
@@ -23,7 +25,7 @@ func targetOf(h *inventory.Host) remote.Target {
 		Name: h.Name, Address: h.Address, Port: s.Port, User: s.User,
 		IdentityFiles: s.IdentityFiles, Password: s.Password.Reveal(),
 		KnownHosts: s.KnownHosts, AcceptNew: s.AcceptNew, Fingerprint: s.Fingerprint,
-		Jumps: s.ProxyJump, ConnectTimeout: s.ConnectTimeout,
+		LegacyAlgorithms: s.LegacyAlgorithms, Jumps: s.ProxyJump, ConnectTimeout: s.ConnectTimeout,
 		Become: remote.Become{Method: s.Become.Method, Password: s.Become.Password.Reveal()},
 	}
 }
@@ -58,7 +60,7 @@ func (r *Runner) Trust(ctx context.Context) ([]HostKey, error) {
 	var out []HostKey
 	for _, keys := range found {
 		for _, k := range keys {
-			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known})
+			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known, Revoked: k.Revoked})
 		}
 	}
 	return out, err
@@ -81,6 +83,9 @@ func (r *Runner) AcceptKeys(ctx context.Context, accept []HostKey) error {
 				delete(wanted, id)
 				if k.Known {
 					continue
+				}
+				if k.Revoked {
+					return &UsageError{"the key is marked @revoked and is not added: " + id}
 				}
 				if err := remote.AddKnownHost(k.File, k.Host, k.Port, k.Key); err != nil {
 					return err

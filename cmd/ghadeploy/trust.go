@@ -40,12 +40,13 @@ func (a *app) trust(ctx context.Context, o trustOptions) error {
 	}
 	var unknown []tasks.HostKey
 	for _, k := range keys {
-		if !k.Known {
+		if !k.Known && !k.Revoked {
 			unknown = append(unknown, k)
 		}
 	}
 	added, askErr := s.accept(keys, unknown)
 	s.Close()
+	askErr = firstError(askErr, revoked(keys))
 	result := trustResult{Keys: orEmpty(keys), Added: added}
 	if askErr != nil || err != nil {
 		return firstError(askErr, err)
@@ -54,6 +55,17 @@ func (a *app) trust(ctx context.Context, o trustOptions) error {
 		_, err := fmt.Fprintf(a.streams.Out, "%s known, %d added\n", ui.Count(len(keys)-len(unknown), "key"), added)
 		return err
 	})
+}
+
+// revoked names the keys that are marked @revoked: those hosts must not be connected to.
+func revoked(keys []tasks.HostKey) error {
+	for _, k := range keys {
+		if k.Revoked {
+			return fmt.Errorf("%s: the host key %s (%s) is marked @revoked in known_hosts and is not trusted; next: make new keys on the host: ssh-keygen -A",
+				k.Host, k.Fingerprint, k.Type)
+		}
+	}
+	return nil
 }
 
 // accept shows the keys where the question is asked, and adds the unknown ones.

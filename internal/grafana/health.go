@@ -30,7 +30,7 @@ var ErrNotGrafana = errors.New("this is not Grafana's answer")
 
 const (
 	maxHealth  = 64 << 10
-	maxMetrics = 32 << 20
+	maxMetrics = 8 << 20
 )
 
 // GetHealth reads /api/health below baseURL ("http://10.0.0.11:3000"; with the

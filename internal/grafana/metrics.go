@@ -77,8 +77,12 @@ func GetMetrics(ctx context.Context, client *http.Client, baseURL string) (Metri
 // ParseMetrics reads the text format. Errors: one that is none, or metrics that
 // are not Grafana's (ErrNotGrafana).
 func ParseMetrics(r io.Reader) (Metrics, error) {
+	lines, err := relevant(r)
+	if err != nil {
+		return Metrics{}, fmt.Errorf("reading metrics: %w", err)
+	}
 	p := expfmt.NewTextParser(model.UTF8Validation)
-	f, err := p.TextToMetricFamilies(r)
+	f, err := p.TextToMetricFamilies(lines)
 	if err != nil {
 		return Metrics{}, fmt.Errorf("parsing metrics: %w", err)
 	}

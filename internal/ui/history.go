@@ -45,6 +45,9 @@ func WriteRun(w io.Writer, s Style, columns int, r journal.Run) error {
 	for _, h := range slices.Sorted(maps.Keys(r.Hosts)) {
 		fmt.Fprintf(&b, "  %s%s\n", s.Faint(pad(h, 11)), runOutcome(s, r.Hosts[h]))
 	}
+	if len(r.Doubts) > 0 {
+		fmt.Fprintf(&b, "  %s\n", s.Warn("the journal of "+strings.Join(r.Doubts, ", ")+" tells another beginning or end of this run: it was away, or it lies"))
+	}
 	rows := make([][]string, 0, len(r.Entries))
 	for _, e := range r.Entries {
 		rows = append(rows, []string{clock(e.Time), e.Host, stepName(e.Step), runOutcome(s, e.Result), strings.Trim(took(e.Seconds), " ()"), cleanLine(e.Message)})
@@ -164,6 +167,9 @@ func WriteHostKeys(w io.Writer, s Style, columns int, keys []tasks.HostKey) erro
 		known := s.Good("known")
 		if !k.Known {
 			known = s.Warn("new")
+		}
+		if k.Revoked {
+			known = s.Bad("revoked")
 		}
 		rows = append(rows, []string{k.Host, k.Type, k.Fingerprint, known})
 	}

@@ -33,6 +33,11 @@ type Server struct {
 	NoSFTP, NoForwarding, NoExec bool
 	// DropFirst connections are closed before the banner.
 	DropFirst int32
+	// Algorithms are what it offers; the library's default when empty.
+	Algorithms ssh.Config
+	// Session and Forward, where set, are called with every channel of their kind
+	// instead of the serving here: for hosts that misbehave.
+	Session, Forward func(ssh.NewChannel)
 	// Dir is the users' home.
 	Dir string
 	// Env is added to the commands' environment.
@@ -90,6 +95,7 @@ var errDenied = errors.New("denied")
 
 func (s *Server) serverConfig() *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
+		Config: s.Algorithms,
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			for _, k := range s.Keys {
 				if string(k.Marshal()) == string(key.Marshal()) {
@@ -204,13 +210,20 @@ func (s *Server) serve(conn net.Conn) {
 	forwards := &forwards{s: s, conn: c}
 	defer forwards.close()
 	inside.Go(func() { forwards.serve(reqs) })
+	session, forward := s.Session, s.Forward
+	if session == nil {
+		session = s.session
+	}
+	if forward == nil {
+		forward = s.forward
+	}
 	for ch := range chans {
 		switch ch.ChannelType() {
 		case "session":
 			s.Sessions.Add(1)
-			inside.Go(func() { s.session(ch) })
+			inside.Go(func() { session(ch) })
 		case "direct-tcpip", "direct-streamlocal@openssh.com":
-			inside.Go(func() { s.forward(ch) })
+			inside.Go(func() { forward(ch) })
 		default:
 			_ = ch.Reject(ssh.UnknownChannelType, "unknown")
 		}

@@ -39,7 +39,7 @@ func (p *haproxy) name() string { return p.host }
 // readConfig reads haproxy.cfg, which only root and haproxy may be able to.
 func (p *haproxy) readConfig(ctx context.Context) (string, error) {
 	res, err := p.conn.Run(ctx, remote.Command{Args: []string{"cat", p.config}, Become: true,
-		Timeout: askTimeout, Step: "read " + p.config})
+		Timeout: askTimeout, Output: configOutput, Step: "read " + p.config})
 	if err != nil {
 		return "", err
 	}

@@ -43,7 +43,7 @@ func (n *nginx) locate(ctx context.Context) error {
 	}
 	// -T prints the whole configuration, each file under its name.
 	res, err := n.conn.Run(ctx, remote.Command{Args: []string{"nginx", "-T", "-q"}, Become: true,
-		Timeout: askTimeout, Step: "read nginx's configuration"})
+		Timeout: askTimeout, Output: configOutput, Step: "read nginx's configuration"})
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (n *nginx) read(ctx context.Context) (string, []upstreamServer, error) {
 		return "", nil, err
 	}
 	res, err := n.conn.Run(ctx, remote.Command{Args: []string{"cat", n.path}, Become: true,
-		Timeout: askTimeout, Step: "read " + n.path})
+		Timeout: askTimeout, Output: configOutput, Step: "read " + n.path})
 	if err != nil {
 		return "", nil, err
 	}
@@ -194,7 +194,7 @@ func (n *nginx) waitIdle(ctx context.Context, h *inventory.Host, max time.Durati
 func (n *nginx) connections(ctx context.Context, addresses []string) (int, error) {
 	// /proc/net/tcp6 is missing where IPv6 is off.
 	res, err := n.conn.Run(ctx, remote.Command{Script: "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || true",
-		Timeout: askTimeout, Step: "count nginx's connections"})
+		Timeout: askTimeout, Output: socketsOutput, Step: "count nginx's connections"})
 	if err != nil {
 		return 0, err
 	}
@@ -209,7 +209,7 @@ func (n *nginx) state(ctx context.Context, hosts []*inventory.Host) (map[string]
 		return nil, err
 	}
 	res, err := n.conn.Run(ctx, remote.Command{Script: "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || true",
-		Timeout: askTimeout, Step: "count nginx's connections"})
+		Timeout: askTimeout, Output: socketsOutput, Step: "count nginx's connections"})
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (r *runtimeAPI) askThroughTunnel(ctx context.Context, command string) (stri
 	if _, err := io.WriteString(c, command+"\n"); err != nil {
 		return "", fmt.Errorf("ask %s: %w", r.socket, err)
 	}
-	answer, err := io.ReadAll(io.LimitReader(c, 16<<20))
+	answer, err := io.ReadAll(io.LimitReader(c, configOutput))
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -85,6 +85,13 @@ func (r *runtimeAPI) askThroughTunnel(ctx context.Context, command string) (stri
 	}
 	return string(answer), nil
 }
+
+const (
+	// configOutput bounds a balancer's configuration and its statistics, in bytes.
+	configOutput = 4 << 20
+	// socketsOutput bounds a busy balancer's list of connections.
+	socketsOutput = 16 << 20
+)
 
 // askScript is one exchange over a unix socket with whatever the host has.
 // perl-base is essential on Debian, so one of them is nearly always there.
@@ -106,7 +113,7 @@ fi`
 func (r *runtimeAPI) askByCommand(ctx context.Context, command string) (string, error) {
 	res, err := r.conn.Run(ctx, remote.Command{
 		Script: askScript, Args: []string{r.socket}, Become: true,
-		Stdin: strings.NewReader(command + "\n"), Timeout: askTimeout,
+		Stdin: strings.NewReader(command + "\n"), Timeout: askTimeout, Output: configOutput,
 		Step: "ask HAProxy's runtime API",
 	})
 	if err != nil {

@@ -19,6 +19,9 @@ type Entry struct {
 	Message string            `json:"message,omitempty"`
 	Seconds float64           `json:"seconds,omitempty"`
 	Data    map[string]string `json:"data,omitempty"` // of the first line of a run
+	// Source is the host whose journal has the line; set when it is read, and empty
+	// for the operator's own journal.
+	Source string `json:"source,omitempty"`
 }
 
 // FromEvent is what an event of a run says in a journal; false when it says nothing

@@ -12,8 +12,12 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
-// maxRead is how many bytes of a host's journal are read, from its end.
-const maxRead = 4 << 20
+const (
+	// maxRead is how many bytes of a host's journal are read, from its end.
+	maxRead = 4 << 20
+	// mostEntries are kept of a journal: as many as maxRead has of ordinary ones.
+	mostEntries = 20_000
+)
 
 // Read gives the entries of a journal; a line that a crash cut short is left out.
 func Read(b []byte) (out []Entry) {
@@ -22,10 +26,12 @@ func Read(b []byte) (out []Entry) {
 	for s.Scan() {
 		var e Entry
 		if json.Unmarshal(s.Bytes(), &e) == nil && e.Run != "" {
-			out = append(out, e)
+			if out = append(out, e); len(out) >= 2*mostEntries {
+				out = append(out[:0], out[mostEntries:]...)
+			}
 		}
 	}
-	return out
+	return out[max(0, len(out)-mostEntries):]
 }
 
 // ReadLocal gives the entries of a cluster's journal on the operator's machine; none
@@ -42,16 +48,18 @@ func ReadLocal(cluster string) ([]Entry, error) {
 	return Read(b), err
 }
 
-// ReadHost gives the last entries of the journal in a host's state folder. Those that
-// name no host are this one's.
+// ReadHost gives the last entries of the journal in a host's state folder. Whatever they
+// say, they are about this host: a host that was broken into must not speak for others.
 func ReadHost(ctx context.Context, h fleet.Host, state string) ([]Entry, error) {
 	res, err := h.Run(ctx, remote.Command{
-		Step: "read the journal", Script: `[ ! -r "$1" ] || tail -c "$2" "$1"`, Args: []string{state + "/" + name, strconv.Itoa(maxRead)}, Become: true,
+		Step: "read the journal", Script: `[ ! -r "$1" ] || tail -c "$2" "$1"`, Args: []string{state + "/" + name, strconv.Itoa(maxRead)}, Become: true, Output: maxRead + 1<<16,
 	})
 	entries := Read(res.Stdout)
 	for i := range entries {
-		if entries[i].Host == "" && entries[i].Step != "run" {
-			entries[i].Host = h.Name
+		e := &entries[i]
+		e.Source = h.Name
+		if e.Step != "run" || e.Host != "" {
+			e.Host = h.Name
 		}
 	}
 	return entries, err

@@ -23,7 +23,9 @@ const (
 	// keeps the promised 30 s with the watchdog's own 2 s.
 	leaseBeat = 4 * time.Second
 	// lockTimeout bounds how long one host may take to answer.
-	lockTimeout = 15 * time.Second
+	lockTimeout = 10 * time.Second
+	// mostAnswer bounds the host's one line about who holds the lock, in bytes.
+	mostAnswer = 64 << 10
 )
 
 // hold is the lock of one host, and the way to its journal.
@@ -60,9 +62,9 @@ func holdHost(ctx context.Context, host fleet.Host, state string, h Holder) (*ho
 
 	words := make(chan string, 1)
 	go func() {
-		r := bufio.NewReader(answer)
-		line, _ := r.ReadString('\n')
-		words <- strings.TrimSpace(line)
+		r := bufio.NewReaderSize(answer, mostAnswer)
+		line, _ := r.ReadSlice('\n') // of a longer one the beginning, which is no holder
+		words <- strings.TrimSpace(string(line))
 		_, _ = io.Copy(io.Discard, r)
 	}()
 	var word string

@@ -23,7 +23,7 @@ import (
 const callTimeout = 15 * time.Second
 
 // maxAnswer bounds an answer of the API.
-const maxAnswer = 64 << 20
+const maxAnswer = 8 << 20
 
 // node is Grafana on one host, asked on its own port.
 type node struct {
@@ -207,7 +207,10 @@ func do(client *http.Client, req *http.Request) (*http.Response, []byte, error) 
 		}
 		return nil, nil, err
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if len(answer) > maxAnswer {
+		err = fmt.Errorf("the answer has more than %d MiB", maxAnswer>>20)
+	}
 	return resp, answer, errors.Join(err, resp.Body.Close())
 }
 
