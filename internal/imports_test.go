@@ -21,8 +21,9 @@ var rules = []struct {
 	from string
 	to   []string
 }{
-	{"inventory", []string{"cmd", "tasks", "remote", "internal"}},
-	{"remote", []string{"cmd", "tasks", "inventory", "internal"}},
+	{"inventory", []string{"cmd", "tasks", "remote", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest"}},
+	{"remote", []string{"cmd", "tasks", "inventory", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest"}},
+	{"internal/localfile", []string{"cmd", "tasks", "inventory", "remote", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest"}},
 	{"internal/grafana", []string{"cmd", "tasks", "inventory", "remote", "internal/ui", "internal/standin"}},
 	{"tasks", []string{"cmd", "internal/ui"}},
 	{"internal/ui", []string{"cmd"}},

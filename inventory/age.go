@@ -41,7 +41,7 @@ func (r *resolver) readIdentities() ([]age.Identity, error) {
 	if named, ok := lookup(AgeIdentityEnv); ok && named != "" {
 		path = named
 	}
-	data, err := readLimited(path)
+	data, err := r.readSecret(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the age identity (set %s to its file): %w", AgeIdentityEnv, err)
 	}
@@ -54,7 +54,7 @@ func (r *resolver) readIdentities() ([]age.Identity, error) {
 }
 
 func (r *resolver) ageFile(name string) (string, error) {
-	data, err := readLimited(r.path(name))
+	data, err := r.readSecret(r.path(name))
 	if err != nil {
 		return "", fmt.Errorf("reading secret: %w", err)
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -58,7 +59,7 @@ type ansibleHost struct {
 // ParseAnsible reads an Ansible YAML inventory. Mistakes come all at once as
 // [Diagnostics].
 func ParseAnsible(path string) (*AnsibleInventory, error) {
-	src, err := readFile(path)
+	src, err := readFile(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -64,7 +66,7 @@ func varsFiles(path string) ([]string, error) {
 		case err != nil:
 			return nil, err
 		case info.IsDir():
-			return varsFolder(path + ext)
+			return varsFolder(path+ext, 0)
 		default:
 			return []string{path + ext}, nil
 		}
@@ -72,9 +74,15 @@ func varsFiles(path string) ([]string, error) {
 	return nil, nil
 }
 
+// maxVarsDepth is how deep folders of variables may lie in each other.
+const maxVarsDepth = 8
+
 // varsFolder looks into folders without an extension too, but not at hidden files
 // and backups.
-func varsFolder(dir string) (files []string, err error) {
+func varsFolder(dir string, depth int) (files []string, err error) {
+	if depth > maxVarsDepth {
+		return nil, fmt.Errorf("%s: folders are nested more than %d deep (does a link lead to its own folder?)", dir, maxVarsDepth)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -86,7 +94,7 @@ func varsFolder(dir string) (files []string, err error) {
 		}
 		switch ext := filepath.Ext(name); {
 		case isFolder(path) && ext == "":
-			below, err := varsFolder(path)
+			below, err := varsFolder(path, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -103,7 +111,7 @@ var vaulted = []byte("$ANSIBLE_VAULT;")
 
 // readVarsFile adds the variables of a file to vars.
 func readVarsFile(rep *reporter, path string, vars map[string]ansibleVar) {
-	src, err := readFile(path)
+	src, err := readFile(context.Background(), path)
 	if err != nil {
 		rep.errorf(Position{File: path}, "%s", strings.TrimPrefix(err.Error(), path+": "))
 		return

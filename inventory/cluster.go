@@ -27,6 +27,8 @@ type Cluster struct {
 	// KeepReleases is how many generations stay on a host besides what is
 	// current, previous or running; default 3.
 	KeepReleases int
+	// References is how many different references to secrets the inventory has, read or not.
+	References int
 	// Warnings are what Load found questionable but not wrong (a literal
 	// secret, for example).
 	Warnings Diagnostics

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 // the YAML refers to secrets/NAME, and secrets holds what to write into each NAME.
 // What was not taken over stands in a comment at its head.
 func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error) {
-	src, err := readFile(path)
+	src, err := readFile(context.Background(), path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -22,8 +23,11 @@ func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error
 	if err := rep.err(); err != nil {
 		return nil, nil, err
 	}
-	m := &secretMover{secrets: map[string]string{}}
+	m := &secretMover{rep: rep, secrets: secretFiles{}, files: map[string]string{}}
 	m.move(root, table(), "")
+	if err := rep.err(); err != nil {
+		return nil, nil, err
+	}
 	head := "# Made from an Ansible inventory. Look through it, then: ghadeploy check\n"
 	for _, w := range rep.finish(rep.warnings) {
 		head += "# " + strings.ReplaceAll(w.Error(), "\n", " ") + "\n"
@@ -36,7 +40,20 @@ func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error
 }
 
 // secretMover replaces literal secrets by references to files.
-type secretMover struct{ secrets map[string]string }
+type secretMover struct {
+	rep     *reporter
+	secrets secretFiles
+	files   map[string]string // name of its file by secret
+}
+
+// safeName is what a name of a file may be a part of: whatever else it is, it is no path.
+func (m *secretMover) safeName(e entry, what string) bool {
+	if !strings.ContainsAny(e.key, "/\\\x00") && !strings.Contains(e.key, "..") {
+		return true
+	}
+	m.rep.errorf(e.pos, "%q%s has a part of a path in it, which no name may have", clip(e.key), inside(what))
+	return false
+}
 
 func (m *secretMover) move(n *node, it *item, what string) {
 	if n == nil || it == nil || n.shape == nullShape {
@@ -48,7 +65,7 @@ func (m *secretMover) move(n *node, it *item, what string) {
 	case configKind:
 		for _, s := range n.entries {
 			for _, k := range s.value.entries {
-				if secretName(s.key, k.key) {
+				if secretName(s.key, k.key) && m.safeName(s, what) && m.safeName(k, join(what, s.key)) {
 					m.secret(k.value, join(join(what, s.key), k.key))
 				}
 			}
@@ -72,13 +89,11 @@ func (m *secretMover) secret(n *node, what string) {
 	if n.shape != scalarShape || n.tag != "!!str" || n.text == "" || hasReference(n.text) || strings.HasPrefix(n.text, "$__") {
 		return
 	}
-	name := what
-	for other, value := range m.secrets {
-		if value == n.text {
-			// A group's password is one file, not one for each of its hosts.
-			name = min(name, other)
-		}
+	// A group's password is one file, not one for each of its hosts.
+	file, known := m.files[n.text]
+	if !known {
+		file = m.secrets.add(what, n.text)
+		m.files[n.text] = file
 	}
-	m.secrets[name] = n.text
-	n.text = "${file:secrets/" + name + "}"
+	n.text = "${file:secrets/" + file + "}"
 }

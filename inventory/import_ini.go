@@ -1,14 +1,16 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"net"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"gopkg.in/ini.v1"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // FromINI turns the grafana.ini of a running server into an inventory: what
@@ -18,12 +20,11 @@ import (
 // peers, instance_name) is left out, since ghadeploy writes it per host. The
 // version is 0.0.0 until the caller sets it with [SetVersion].
 func FromINI(name string, hosts []string, src []byte) (yaml []byte, secrets map[string]string, err error) {
-	// With its defaults, as Grafana reads it.
-	f, err := ini.Load(src)
+	f, err := foreignINI(src)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading grafana.ini: %w", err)
+		return nil, nil, err
 	}
-	im := &iniImport{file: f, used: map[string]bool{}, secrets: map[string]string{}}
+	im := &iniImport{file: f, used: map[string]bool{}, secrets: secretFiles{}}
 	root := newSheet()
 	root.put("cluster", name)
 	at := newSheet()
@@ -53,10 +54,66 @@ func FromINI(name string, hosts []string, src []byte) (yaml []byte, secrets map[
 	return text, im.secrets, nil
 }
 
+// foreignINI reads a grafana.ini with the parser's defaults, as Grafana does. What it holds
+// is of no one's hand in particular: no error quotes a line of it, for it may be a secret,
+// and a name that no inventory may have is refused.
+func foreignINI(src []byte) (*ini.File, error) {
+	if localfile.IsPrivateKey(src) {
+		return nil, Diagnostics{{Pos: Position{File: "grafana.ini"}, Message: "the file is a private key, not a grafana.ini"}}
+	}
+	f, err := ini.Load(src)
+	if err != nil {
+		return nil, Diagnostics{{Pos: Position{File: "grafana.ini"}, Message: iniMistake(src, err)}}
+	}
+	name := newFormats().iniName
+	var bad Diagnostics
+	for _, section := range f.Sections() {
+		if s := section.Name(); s != ini.DefaultSection && !name.re.MatchString(s) {
+			bad = append(bad, Diagnostic{Pos: Position{File: "grafana.ini"}, Message: fmt.Sprintf("the section %q is not %s", clip(s), name.want)})
+			continue
+		}
+		for _, k := range section.Keys() {
+			if !name.re.MatchString(k.Name()) {
+				bad = append(bad, Diagnostic{Pos: Position{File: "grafana.ini"}, Message: fmt.Sprintf("the key %q in [%s] is not %s", clip(k.Name()), section.Name(), name.want)})
+			}
+		}
+	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
+	return f, nil
+}
+
+// iniMistake says where a grafana.ini is wrong without quoting it.
+func iniMistake(src []byte, err error) string {
+	var line, what string
+	var delimiter ini.ErrDelimiterNotFound
+	var key ini.ErrEmptyKeyName
+	switch {
+	case errors.As(err, &delimiter):
+		line, what = delimiter.Line, "has neither = nor :"
+	case errors.As(err, &key):
+		line, what = key.Line, "has no key before its ="
+	default:
+		return "it is no grafana.ini: a section or a quoted value is not closed"
+	}
+	for i, l := range strings.Split(string(src), "\n") {
+		if strings.TrimSpace(l) == strings.TrimSpace(line) {
+			return fmt.Sprintf("line %d %s", i+1, what)
+		}
+	}
+	return "a line " + what
+}
+
+// localName is where the operator shall copy a file of the server to.
+func localName(folder, onServer string) string {
+	return "./" + folder + "/" + fileName(onServer[strings.LastIndexByte(onServer, '/')+1:])
+}
+
 type iniImport struct {
 	file    *ini.File
 	used    map[string]bool // section.key
-	secrets map[string]string
+	secrets secretFiles
 }
 
 // take returns a value and marks it as dealt with.
@@ -90,10 +147,11 @@ func (im *iniImport) secret(name, value string) any {
 	if value == "" {
 		return ""
 	}
+	file := fileName(name)
 	if !strings.HasPrefix(value, "$__") {
-		im.secrets[name] = value
+		file = im.secrets.add(name, value)
 	}
-	return quoted("${file:secrets/" + name + "}")
+	return quoted("${file:secrets/" + file + "}")
 }
 
 func (im *iniImport) grafana() sheet {
@@ -121,8 +179,8 @@ func (im *iniImport) grafana() sheet {
 		cert, key := im.take("server", "cert_file"), im.take("server", "cert_key")
 		if cert != "" && key != "" {
 			tls := newSheet()
-			tls.put("cert", "./tls/"+path.Base(cert))
-			tls.put("key", "./tls/"+path.Base(key))
+			tls.put("cert", localName("tls", cert))
+			tls.put("key", localName("tls", key))
 			note(s.put("tls", tls), "Copy "+cert+" and "+key+" here.")
 		}
 	}
@@ -169,7 +227,7 @@ func (im *iniImport) database() sheet {
 	}
 	for _, f := range []struct{ ours, theirs string }{{"ca_cert", "ca_cert_path"}, {"client_cert", "client_cert_path"}, {"client_key", "client_key_path"}} {
 		if p := get(f.theirs); p != "" {
-			note(s.put(f.ours, "./tls/"+path.Base(p)), "Copy "+p+" here.")
+			note(s.put(f.ours, localName("tls", p)), "Copy "+p+" here.")
 		}
 	}
 	s.put("server_name", get("server_cert_name"))
@@ -274,7 +332,7 @@ func (im *iniImport) alertingTLS(redis sheet) {
 	s := newSheet()
 	for _, f := range []struct{ ours, theirs string }{{"ca_cert", "ca_path"}, {"cert", "cert_path"}, {"key", "key_path"}} {
 		if p := get(f.theirs); p != "" {
-			note(s.put(f.ours, "./tls/"+path.Base(p)), "Copy "+p+" here.")
+			note(s.put(f.ours, localName("tls", p)), "Copy "+p+" here.")
 		}
 	}
 	s.put("server_name", get("server_name"))

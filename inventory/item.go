@@ -54,6 +54,7 @@ const (
 	notLocal     localKind = iota
 	localPath              // made absolute, need not exist
 	localFile              // must be a file
+	localArchive           // must be a file, of any size
 	localDir               // must be a folder
 	localProgram           // a command line; its first word must be a file when it has a slash
 )
@@ -111,7 +112,7 @@ func newFormats() *formats {
 		label:       newFormat(`^[A-Za-z0-9_][A-Za-z0-9._/-]*$`, "letters, digits, dots, dashes, slashes and underscores"),
 		label2:      newFormat(`^[^\s\x60"]+$`, "a label without spaces or quotes"),
 		prefix:      newFormat(`^[^\s\x60"]*$`, "a prefix without spaces or quotes"),
-		iniName:     newFormat(`^[A-Za-z0-9_][^\[\]=:#;"\x60\s]*$`, "a section or key of grafana.ini"),
+		iniName:     newFormat(`^[A-Za-z0-9_]([A-Za-z0-9_-]|\.[A-Za-z0-9_-])*\.?$`, "a section or key of grafana.ini"),
 		envName:     newFormat(`^[A-Za-z_][A-Za-z0-9_]*$`, "the name of an environment variable"),
 		unit:        newFormat(`^[A-Za-z0-9_][A-Za-z0-9:_.@-]*$`, "a systemd unit name without .service"),
 		relative:    newFormat(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`, "a relative path below etc/, without .."),

@@ -41,7 +41,7 @@ func (o Options) home() string {
 // that the file could not be read. What is questionable but not wrong is in
 // [Cluster.Warnings].
 func Load(ctx context.Context, path string, opts Options) (*Cluster, error) {
-	src, err := readFile(path)
+	src, err := readFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +78,7 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 	c := d.cluster(root)
 	c.File, c.Dir, c.Unresolved = path, dir, !opts.Resolve
 	c.place, c.finish = root.place, rep.finish
+	c.References = len(d.refs.cache)
 	d.semantics(c, root)
 	if err := rep.err(); err != nil {
 		return nil, err

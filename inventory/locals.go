@@ -1,8 +1,12 @@
 package inventory
 
 import (
+	"context"
+	"errors"
 	"os"
 	"strings"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // walk visits every value with its item and checks what needs the machine that
@@ -53,7 +57,14 @@ func (d *decoder) local(n *node, it *item, what string) {
 			return
 		}
 	}
-	if it.local == localPath || isURL(path) {
+	if isURL(path) {
+		return
+	}
+	if it.local == localPath {
+		// It need not be there; /dev/null says that there is none.
+		if other, ok := errors.AsType[*localfile.NotRegularError](localfile.Check(path)); ok && path != os.DevNull {
+			d.rep.errorf(n.pos, "%s: %s", what, other)
+		}
 		return
 	}
 	info, err := os.Stat(path)
@@ -66,5 +77,21 @@ func (d *decoder) local(n *node, it *item, what string) {
 		d.rep.errorf(n.pos, "%s: %s is not a directory", what, path)
 	case it.local != localDir && info.IsDir():
 		d.rep.errorf(n.pos, "%s: %s is a directory", what, path)
+	default:
+		if err := readable(d.refs.ctx, it.local, path); err != nil {
+			d.rep.errorf(n.pos, "%s: %s", what, err)
+		}
 	}
+}
+
+// readable tells whether what is there can be read as it will have to be: no pipe that
+// nobody writes to, no device, no file without end.
+func readable(ctx context.Context, kind localKind, path string) error {
+	switch kind {
+	case localDir:
+		return localfile.CheckTree(ctx, path, localfile.Tree)
+	case localFile:
+		return localfile.CheckSize(path, localfile.Large)
+	}
+	return localfile.Check(path)
 }

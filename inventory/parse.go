@@ -2,16 +2,18 @@ package inventory
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"sort"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // MaxSize is the largest inventory that is read, in bytes. A thousand hosts
@@ -19,21 +21,23 @@ import (
 const MaxSize = 1 << 20
 
 // readFile reads an inventory without ever holding more than MaxSize of it.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading inventory: %w", err)
+func readFile(ctx context.Context, path string) ([]byte, error) {
+	src, err := localfile.Read(ctx, path, MaxSize)
+	if other, ok := errors.AsType[*localfile.NotRegularError](err); ok {
+		hint := "name a file"
+		if other.Kind == "a directory" {
+			hint = "name the YAML file in it"
+		}
+		return nil, Diagnostics{{Pos: Position{File: path}, Message: "this is " + other.Kind + ", not a regular file", Hint: hint}}
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("reading inventory: %s is a directory, name the YAML file in it", path)
-	}
-	src, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading inventory: %w", err)
-	}
-	if len(src) > MaxSize {
+	if _, ok := errors.AsType[*localfile.TooLargeError](err); ok {
 		return nil, Diagnostics{{Pos: Position{File: path}, Message: fmt.Sprintf("the file is larger than %d MiB, the limit for an inventory", MaxSize>>20)}}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading inventory: %w", err)
+	}
+	if localfile.IsPrivateKey(src) {
+		return nil, Diagnostics{{Pos: Position{File: path}, Message: "the file is a private key, not an inventory"}}
 	}
 	return src, nil
 }
@@ -124,8 +128,16 @@ func (r *reporter) syntax(src []byte, err error) {
 	} else if hint == "" && bareRange.MatchString(text) {
 		hint = `inside { } and [ ] a name with a range needs quotes: "g[1:3]"`
 	}
+	if unknownAnchor.MatchString(message) && secretLine.MatchString(text) {
+		// A password that starts with * reads as an alias, and the message names it.
+		message, hint = "unknown anchor referenced", "put a value that starts with * in quotes"
+		r.hideLine(line)
+	}
 	r.hintf(r.at(line, column), hint, "not valid YAML: %s", message)
 }
+
+// unknownAnchor is the parser's word for an alias of nothing.
+var unknownAnchor = regexp.MustCompile(`^unknown anchor `)
 
 // bareRange is a range within a flow map or list, where YAML takes its bracket
 // for a list.

@@ -1,12 +1,15 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // PatternError says why a --limit pattern selects nothing. It means exit code 3.
@@ -332,12 +335,14 @@ func (c *Cluster) fromFile(name string, depth int) ([]*Host, error) {
 	if depth > 0 {
 		return nil, &PatternError{Pattern: "@" + name, Message: "a pattern file cannot name another one"}
 	}
-	data, err := readLimited(name)
-	if err != nil {
-		if os.IsNotExist(err) {
-			return nil, &PatternError{Pattern: "@" + name, Message: "there is no such file"}
-		}
-		return nil, fmt.Errorf("reading patterns: %w", err)
+	data, err := localfile.Read(context.Background(), name, localfile.Small)
+	switch {
+	case os.IsNotExist(err):
+		return nil, &PatternError{Pattern: "@" + name, Message: "there is no such file"}
+	case err != nil:
+		return nil, &PatternError{Pattern: "@" + name, Message: err.Error()}
+	case localfile.IsPrivateKey(data):
+		return nil, &PatternError{Pattern: "@" + name, Message: "the file is a private key, not a list of hosts"}
 	}
 	var parts []patternPart
 	for line := range strings.Lines(string(data)) {

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // ageTag marks a value that is encrypted in place: password: !age | ...
@@ -195,7 +196,7 @@ func (r *resolver) env(name string) (string, error) {
 
 // file reads a secret from a file, less the line end that editors add.
 func (r *resolver) file(name string) (string, error) {
-	data, err := readLimited(r.path(name))
+	data, err := r.readSecret(r.path(name))
 	if err != nil {
 		return "", fmt.Errorf("reading secret: %w", err)
 	}
@@ -204,27 +205,9 @@ func (r *resolver) file(name string) (string, error) {
 
 func (r *resolver) path(name string) string { return absolute(r.dir, r.opts.home(), name) }
 
-func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxSecret {
-		return nil, fmt.Errorf("%s is larger than %d KiB", path, maxSecret>>10)
-	}
-	return data, nil
+// readSecret reads a file of at most maxSecret bytes.
+func (r *resolver) readSecret(path string) ([]byte, error) {
+	return localfile.Read(r.ctx, path, maxSecret)
 }
 
 func trimNewline(s string) string {

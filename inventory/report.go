@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -38,6 +39,57 @@ func (r *reporter) hideAt(pos Position) {
 	r.hidden[pos.Line] = append(r.hidden[pos.Line], pos.Column)
 }
 
+// hideLine keeps a whole line from being shown.
+func (r *reporter) hideLine(line int) {
+	if r.blank == nil {
+		r.blank = map[int]bool{}
+	}
+	r.blank[line] = true
+}
+
+// ends of what is never shown, wherever it stands in a file.
+var (
+	keyBegins = regexp.MustCompile(`-----BEGIN |AGE-SECRET-KEY-|PuTTY-User-Key-File-`)
+	keyEnds   = regexp.MustCompile(`-----END [A-Z0-9 ]+-----`)
+	mapKey    = regexp.MustCompile(`^[\t {-]*["']?[A-Za-z_][A-Za-z0-9_.-]*["']?[ \t]*:([ \t"'0-9{\[]|$)`)
+	// secretKey is a key that names a secret, whose value may go on below.
+	secretKey = regexp.MustCompile(`(?i)(?:passw(?:or)?d|secret|secret_key|token|api_?key|private_key|passphrase|cert_pass|connstr|connection_string|_pass|url|key)["']?\s*:`)
+)
+
+// inKey tells whether a line belongs to a key or certificate that stands in the file.
+func (r *reporter) inKey(number int) bool {
+	inside := false
+	for i, line := range r.lines[:number] {
+		if keyBegins.MatchString(line) {
+			inside = true
+		}
+		if inside && i == number-1 {
+			return true
+		}
+		if inside && (keyEnds.MatchString(line) || strings.Contains(line, "AGE-SECRET-KEY-")) {
+			inside = false
+		}
+	}
+	return false
+}
+
+// continues tells whether a line has no key of its own and goes on with the value of one
+// that names a secret: a text of several lines, or the line that broke it.
+func (r *reporter) continues(number int) bool {
+	for i := number - 1; i >= 0; i-- {
+		if mapKey.MatchString(r.lines[i]) {
+			return i < number-1 && secretKey.MatchString(r.lines[i])
+		}
+	}
+	return false
+}
+
+// isInventory tells whether a file has one line like a map's, or a list's, as every
+// inventory does. One that has none may be anything, a secret too, and is not quoted.
+func (r *reporter) isInventory() bool {
+	return slices.ContainsFunc(r.lines, func(l string) bool { return mapKey.MatchString(l) || strings.HasPrefix(l, "- ") })
+}
+
 // maxSource is how much of a line a diagnostic shows.
 const maxSource = 200
 
@@ -48,6 +100,9 @@ func (r *reporter) source(pos Position) string {
 		return o.source(pos)
 	}
 	if pos.Line < 1 || pos.Line > len(r.lines) {
+		return ""
+	}
+	if r.blank[pos.Line] || r.inKey(pos.Line) || r.continues(pos.Line) || !r.isInventory() {
 		return ""
 	}
 	line := strings.TrimRight(r.lines[pos.Line-1], "\r")

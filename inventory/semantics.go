@@ -24,6 +24,8 @@ func (d *decoder) semantics(c *Cluster, root *node) {
 	if a, b := root.find("live", "prefix"), root.find("live", "redis", "prefix"); a != nil && b != nil && a.text != b.text {
 		d.rep.errorf(a.pos, "live.prefix and live.redis.prefix differ, keep one")
 	}
+	d.pathRules(c, root)
+	d.fileRules(c, root.find("grafana", "files"))
 	d.balancerRules(c, root.get("load_balancer"))
 	d.rolloutRules(c, root.get("rollout"))
 	if notify := root.get("notify"); notify != nil {

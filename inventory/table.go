@@ -113,7 +113,7 @@ func (t tables) grafana() *item {
 		key("plugins", list("Plugin archives that every host gets.", section("",
 			required("id", formatted(t.name, "").with("", "grafana-clock-panel")),
 			key("version", text("").with("", `"2.1.8"`)),
-			required("source", (&item{kind: textKind, doc: "Path or URL of the zip.", local: localFile}).with("", "./plugins/clock.zip")),
+			required("source", (&item{kind: textKind, doc: "Path or URL of the zip.", local: localArchive}).with("", "./plugins/clock.zip")),
 			key("sha256", formatted(t.sha256, "Checksum of the zip.").with("", exampleSum)),
 			key("unsigned", toggle("Load it without a signature.", "false")),
 		))),

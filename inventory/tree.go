@@ -205,6 +205,7 @@ type reporter struct {
 	errors   Diagnostics
 	warnings Diagnostics
 	hidden   map[int][]int // columns of literal secrets, by line
+	blank    map[int]bool  // lines that are not shown at all
 	// others are further files that belong to the inventory, by path.
 	others map[string]*reporter
 }

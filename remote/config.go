@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/kevinburke/ssh_config"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // endpoint is one hop with all its settings found.
@@ -58,12 +61,16 @@ func loadConfig(files []string, note func(string)) *sshConfig {
 		files = []string{filepath.Join(c.home, ".ssh", "config"), "/etc/ssh/ssh_config"}
 	}
 	for _, f := range files {
-		text, err := os.ReadFile(f)
+		text, err := localfile.Read(context.Background(), f, localfile.Small)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			c.remark("left out: %v", err)
+			continue
+		}
+		if localfile.IsPrivateKey(text) {
+			c.remark("%s is left out: it is a private key", f)
 			continue
 		}
 		conf, err := ssh_config.DecodeBytes(c.understood(f, text))
@@ -101,7 +108,14 @@ func (c *sshConfig) understood(file string, text []byte) []byte {
 				}
 			}
 		}
-		if skip {
+		leaveOut := skip
+		if !skip && len(words) > 1 && strings.EqualFold(words[0], "include") {
+			if err := c.unreadable(file, words[1:], 0); err != nil {
+				c.remark("%s:%d: Include is left out: %v", file, number, err)
+				leaveOut = true
+			}
+		}
+		if leaveOut {
 			out.WriteByte('\n')
 			continue
 		}

@@ -75,7 +75,7 @@ Host *
 		t.Error(err)
 	}
 	all := strings.Join(notes, "\n")
-	for _, want := range []string{"first:6:", "Match exec", "left out: read ", "ProxyCommand for old"} {
+	for _, want := range []string{"first:6:", "Match exec", "is a directory, not a regular file", "ProxyCommand for old"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not in the notes:\n%s", want, all)
 		}

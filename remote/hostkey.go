@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // HostKeyError is a host key that was not accepted. Nothing was sent to the host,
@@ -192,6 +195,16 @@ type parsedFiles struct {
 	db    *knownhosts.HostKeyDB
 }
 
+// readable refuses what the library must not be given: what is no regular file, one without
+// end, and a private key, of which its errors would quote a line.
+func readable(file string) error {
+	text, err := localfile.Read(context.Background(), file, localfile.Large)
+	if err == nil && localfile.IsPrivateKey(text) {
+		err = fmt.Errorf("%s is a private key, not a list of known hosts", file)
+	}
+	return err
+}
+
 func (k *knownFiles) load(files []string) (*knownhosts.HostKeyDB, error) {
 	var there []string
 	var stamp strings.Builder
@@ -203,6 +216,9 @@ func (k *knownFiles) load(files []string) (*knownhosts.HostKeyDB, error) {
 		if err != nil {
 			return nil, err
 		}
+		if f == os.DevNull { // how people say that no host is known
+			continue
+		}
 		there = append(there, f)
 		fmt.Fprintf(&stamp, "%s %d %s\n", f, info.Size(), info.ModTime().Format(time.RFC3339Nano))
 	}
@@ -211,6 +227,11 @@ func (k *knownFiles) load(files []string) (*knownhosts.HostKeyDB, error) {
 	defer k.mu.Unlock()
 	if p, ok := k.parsed[id]; ok && p.stamp == stamp.String() {
 		return p.db, nil
+	}
+	for _, f := range there {
+		if err := readable(f); err != nil {
+			return nil, err
+		}
 	}
 	db, err := knownhosts.NewDB(there...)
 	if err != nil {

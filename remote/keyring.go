@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 )
 
 // keyRing reads each key file once and asks for each passphrase once.
@@ -41,9 +43,12 @@ func (r *keyRing) load(file string) (*fileSigner, error) {
 	if s := r.files[file]; s != nil {
 		return s, nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := localfile.Read(context.Background(), file, localfile.Small)
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, p.Err // who reads it knows the name
+	}
 	if err != nil {
-		return nil, errors.Unwrap(err)
+		return nil, err
 	}
 	s := &fileSigner{ring: r, file: file, pem: pem, mu: make(chan struct{}, 1)}
 	signer, err := ssh.ParsePrivateKey(pem)
@@ -68,7 +73,7 @@ func (r *keyRing) load(file string) (*fileSigner, error) {
 
 // publicFile reads the public half beside a key of the old format, if it is there.
 func publicFile(file string) ssh.PublicKey {
-	text, err := os.ReadFile(file)
+	text, err := localfile.Read(context.Background(), file, localfile.Small)
 	if err != nil {
 		return nil
 	}

@@ -1,16 +1,15 @@
 package tasks
 
 import (
+	"context"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 )
@@ -140,7 +139,7 @@ func environment(env map[string]inventory.Value, show bool) ([]byte, error) {
 func ReadLocal(c *inventory.Cluster) (files, tree map[string][]byte, err error) {
 	files = map[string][]byte{}
 	for _, l := range localFiles(c) {
-		if files[l.source], err = os.ReadFile(l.source); err != nil {
+		if files[l.source], err = localfile.Read(context.Background(), l.source, localfile.Large); err != nil {
 			return nil, nil, &UsageError{err.Error()}
 		}
 	}
@@ -148,34 +147,11 @@ func ReadLocal(c *inventory.Cluster) (files, tree map[string][]byte, err error) 
 	return files, tree, err
 }
 
-// maxTree is the largest provisioning tree, in bytes: beyond it somebody named
-// the wrong folder.
-const maxTree = 256 << 20
-
 func readTree(dir string) (map[string][]byte, error) {
-	tree := map[string][]byte{}
 	if dir == "" {
-		return tree, nil
+		return map[string][]byte{}, nil
 	}
-	var size int64
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(dir, p)
-		if err != nil || strings.HasPrefix(filepath.Base(p), ".") {
-			return err
-		}
-		b, err := os.ReadFile(p)
-		if err != nil {
-			return err
-		}
-		if size += int64(len(b)); size > maxTree {
-			return fmt.Errorf("%s is larger than %d MB: is it the right folder?", dir, maxTree>>20)
-		}
-		tree[filepath.ToSlash(rel)] = b
-		return nil
-	})
+	tree, err := localfile.ReadTree(context.Background(), dir, localfile.Tree)
 	if err != nil {
 		return nil, &UsageError{fmt.Sprintf("grafana.provisioning: %v", err)}
 	}

@@ -5,9 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"os"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
+	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
@@ -35,7 +36,7 @@ func (r *Runner) newJournal(held *lock.Lock) *runJournal {
 
 // fileHash identifies the inventory as it was; empty when it cannot be read.
 func fileHash(path string) string {
-	b, err := os.ReadFile(path)
+	b, err := localfile.Read(context.Background(), path, inventory.MaxSize)
 	if err != nil {
 		return ""
 	}

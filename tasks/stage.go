@@ -5,11 +5,11 @@ import (
 	_ "embed" // the scripts
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
@@ -94,7 +94,7 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ A
 	if r.URL != "" {
 		return s.pull(ctx, h, r)
 	}
-	f, err := os.Open(r.Path)
+	f, err := localfile.Open(r.Path)
 	if err != nil {
 		return err
 	}

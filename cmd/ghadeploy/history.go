@@ -34,7 +34,7 @@ func (a *app) historyCommand() *cobra.Command {
 		Use:   "history [INVENTORY] [show RUN]",
 		Short: "Show what was done to the cluster, by whom, and how it ended",
 		Long: `Show the runs in the journals of the hosts, newest first; "show RUN" shows every
-step of one of them. --local reads the journal on this machine and asks no host.`,
+step of one of them. --local reads the journal on this machine and asks no host; no secret is read then.`,
 		Args:              cobra.MaximumNArgs(3),
 		ValidArgsFunction: completeInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ step of one of them. --local reads the journal on this machine and asks no host.
 }
 
 func (a *app) history(ctx context.Context, o historyOptions) error {
-	s, err := a.open(ctx, sessionOptions{command: "history", path: o.path})
+	s, err := a.open(ctx, sessionOptions{command: "history", path: o.path, local: o.local})
 	if err != nil {
 		return err
 	}

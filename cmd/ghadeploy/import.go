@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
@@ -95,7 +95,7 @@ func (a *app) imported(ctx context.Context, o importOptions) ([]byte, map[string
 		if len(o.hosts) == 0 {
 			o.hosts = []string{host.Name}
 		}
-	} else if src, err = os.ReadFile(o.source); err != nil {
+	} else if src, err = localfile.Read(ctx, o.source, localfile.Small); err != nil {
 		return nil, nil, usage("import: %v", err)
 	}
 	if len(o.hosts) == 0 {

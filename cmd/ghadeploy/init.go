@@ -149,6 +149,9 @@ func generatedSecrets() (map[string]string, error) {
 	return files, nil
 }
 
+// secretsFolder lies beside the inventory.
+const secretsFolder = "secrets"
+
 // writeInventory writes what is not there yet: the inventory, the secrets
 // beside it, and the .gitignore that keeps them out of the repository.
 func writeInventory(file string, text []byte, secrets map[string]string) (initResult, error) {
@@ -156,32 +159,39 @@ func writeInventory(file string, text []byte, secrets map[string]string) (initRe
 	if _, err := os.Lstat(file); err == nil {
 		return result, usage("%s is there already and is not overwritten; next: name another file with -O", file)
 	}
-	dir := filepath.Join(filepath.Dir(file), "secrets")
+	// What the secrets are called may come from a file of somebody else's: whatever a name
+	// says, and whatever lies in the folder, nothing is written outside of it.
+	root, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return result, fmt.Errorf("open the folder of the inventory: %w", err)
+	}
+	defer func() { _ = root.Close() }()
 	write := func(name, text string, mode os.FileMode) error {
-		switch err := writeNew(name, text, mode); {
+		shown := filepath.Join(filepath.Dir(file), name)
+		switch err := writeNewIn(root, name, text, mode); {
 		case errors.Is(err, fs.ErrExist):
-			result.Kept = append(result.Kept, name)
+			result.Kept = append(result.Kept, shown)
 		case err != nil:
-			return fmt.Errorf("write %s: %w", name, err)
+			return fmt.Errorf("write %s: %w", shown, err)
 		default:
-			result.Written = append(result.Written, name)
+			result.Written = append(result.Written, shown)
 		}
 		return nil
 	}
 	if len(secrets) > 0 {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := root.MkdirAll(secretsFolder, 0o700); err != nil {
 			return result, fmt.Errorf("make the folder of the secrets: %w", err)
 		}
-		if err := write(filepath.Join(dir, ".gitignore"), "*\n", 0o600); err != nil {
+		if err := write(filepath.Join(secretsFolder, ".gitignore"), "*\n", 0o600); err != nil {
 			return result, err
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(secrets)) {
-		if err := write(filepath.Join(dir, name), secrets[name]+"\n", 0o600); err != nil {
+		if err := write(filepath.Join(secretsFolder, name), secrets[name]+"\n", 0o600); err != nil {
 			return result, err
 		}
 	}
-	return result, write(file, string(text), 0o644)
+	return result, write(filepath.Base(file), string(text), 0o644)
 }
 
 func (a *app) showInit(r initResult, next string) error {

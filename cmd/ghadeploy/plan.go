@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/tasks"
 )
@@ -90,7 +91,7 @@ func savePlan(file string, p *tasks.Plan) error {
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+	if err := writeFile(file, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
@@ -98,7 +99,7 @@ func savePlan(file string, p *tasks.Plan) error {
 
 // readPlan reads a plan that savePlan wrote.
 func readPlan(file string) (*tasks.Plan, error) {
-	text, err := os.ReadFile(file)
+	text, err := localfile.Read(context.Background(), file, localfile.Large)
 	if err != nil {
 		return nil, usage("--plan: %v", err)
 	}

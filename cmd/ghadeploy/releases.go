@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,15 +31,21 @@ func (a *app) releases(ctx context.Context, path string) error {
 	})
 }
 
+func asksForPassword(h *inventory.Host) bool {
+	return h.SSH.Password.IsSet() || h.SSH.Become.Password.IsSet()
+}
+
 // patience is how long a shell may wait for a completion.
 const patience = 2 * time.Second
 
-// quickReleases is for completion: no questions, no words, no errors.
+// quickReleases is for completion: no questions, no words, no errors. Completing a word
+// must not run a command, so no reference is read; where logging in needs one, there is
+// nothing to offer.
 func (a *app) quickReleases(ctx context.Context, path string) []tasks.HostReleases {
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	c, err := inventory.Load(ctx, path, inventory.Options{SkipFiles: true, Resolve: true})
-	if err != nil {
+	c, err := inventory.Load(ctx, path, inventory.Options{SkipFiles: true})
+	if err != nil || slices.ContainsFunc(c.Hosts, asksForPassword) {
 		return nil
 	}
 	r := a.newRunner(c, tasks.Options{Command: "completion"})

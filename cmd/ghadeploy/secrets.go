@@ -15,6 +15,7 @@ import (
 	"filippo.io/age/armor"
 	"github.com/spf13/cobra"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
@@ -173,12 +174,11 @@ func (a *app) identities() ([]age.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(file)
+	text, err := localfile.Read(context.Background(), file, maxSecret)
 	if err != nil {
 		return nil, usage("read the age key: %v; next: ghadeploy secrets keygen", err)
 	}
-	defer f.Close()
-	identities, err := age.ParseIdentities(io.LimitReader(f, maxSecret))
+	identities, err := age.ParseIdentities(bytes.NewReader(text))
 	if err != nil {
 		return nil, usage("%s holds no usable age key", file) // the library's error may quote it
 	}
@@ -266,6 +266,16 @@ func newSecretKey(random io.Reader) (string, error) {
 // writeNew writes a file that must not be there yet.
 func writeNew(file, text string, mode os.FileMode) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// writeNewIn is writeNew below a folder that no name and no link leads out of.
+func writeNewIn(root *os.Root, name, text string, mode os.FileMode) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,9 @@ type sessionOptions struct {
 	// graceful: the first Ctrl-C lets the host at hand be finished. Where
 	// nothing is changed, it ends the command at once.
 	graceful bool
+	// local: no host is asked and nothing is written, so no secret is read either, and no
+	// command of ${cmd:...} is run.
+	local bool
 	// sinks get every event besides the progress view.
 	sinks []event.Sink
 	// quiet shows no progress: the command has output of its own as it goes.
@@ -72,7 +75,7 @@ type sessionOptions struct {
 
 // open loads the inventory, selects hosts and prepares a runner. Close it.
 func (a *app) open(ctx context.Context, o sessionOptions) (*session, error) {
-	cluster, err := a.load(ctx, o.path, inventory.Options{Resolve: true})
+	cluster, err := a.load(ctx, o.path, inventory.Options{Resolve: !o.local, SkipFiles: o.local})
 	if err != nil {
 		return nil, err
 	}

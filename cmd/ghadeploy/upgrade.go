@@ -3,13 +3,14 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
 )
@@ -59,7 +60,7 @@ func (a *app) upgrade(cmd *cobra.Command, o upgradeOptions) error {
 		return err
 	}
 	// An unreadable inventory has its own, better error when it is loaded.
-	if src, err := os.ReadFile(o.path); err == nil {
+	if src, err := localfile.Read(cmd.Context(), o.path, inventory.MaxSize); err == nil {
 		if err := replacesPinned(src, sums); err != nil {
 			return err
 		}
@@ -113,7 +114,7 @@ func replacesPinned(src []byte, sums map[string]string) error {
 // writeVersion puts version and checksums into the inventory, everything else
 // in it stays.
 func writeVersion(path, version string, sums map[string]string) error {
-	src, err := os.ReadFile(path)
+	src, err := localfile.Read(context.Background(), path, inventory.MaxSize)
 	if err != nil {
 		return fmt.Errorf("read the inventory: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -97,11 +98,18 @@ func (a *app) writeProof(o verifyOptions, record *report.Recorder, cluster strin
 	return a.writePage(o.report, page)
 }
 
-// writeFile makes a file of what write writes.
+// writeFile makes a file, for its owner alone, of what write writes: who may read what a
+// run says of a cluster is the operator's decision. One that is there is written over and
+// closed to others first. It does not wait for a reader of a named pipe.
 func writeFile(name string, write func(w io.Writer) error) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := f.Chmod(0o600); err != nil {
+			return firstError(err, f.Close())
+		}
 	}
 	return firstError(write(f), f.Close())
 }

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
@@ -51,7 +51,7 @@ func (s Store) plugin(ctx context.Context, p inventory.Plugin) (Plugin, error) {
 			return Plugin{}, err
 		}
 	}
-	f, err := os.Open(src)
+	f, err := localfile.Open(src)
 	if err != nil {
 		return Plugin{}, err
 	}
@@ -79,11 +79,19 @@ func (s Store) plugin(ctx context.Context, p inventory.Plugin) (Plugin, error) {
 // where Grafana looks for it.
 func walkPlugin(src string, p grafana.Plugin) func(func(string, fs.FileMode, int64, io.Reader) error) error {
 	return func(yield func(string, fs.FileMode, int64, io.Reader) error) error {
-		z, err := zip.OpenReader(src)
+		archive, err := localfile.Open(src)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = z.Close() }()
+		defer func() { _ = archive.Close() }()
+		info, err := archive.Stat()
+		if err != nil {
+			return err
+		}
+		z, err := zip.NewReader(archive, info.Size())
+		if err != nil {
+			return err
+		}
 		for _, f := range z.File {
 			if f.FileInfo().IsDir() {
 				continue

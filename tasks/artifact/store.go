@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
@@ -80,15 +81,18 @@ func (s Store) inspect(ctx context.Context, path string) (Release, error) {
 	if err != nil {
 		return Release{}, &Error{fmt.Sprintf("grafana.artifact.source: %v: put the release archive there, or correct the path", err)}
 	}
+	if err := localfile.Check(path); err != nil {
+		return Release{}, &Error{fmt.Sprintf("grafana.artifact.source: %v", err)}
+	}
 	key := sha256.Sum256(fmt.Appendf(nil, "v2\x00%s\x00%d\x00%d", path, st.Size(), st.ModTime().UnixNano()))
 	memo := filepath.Join(s.dir, "archives", hex.EncodeToString(key[:12])+".json")
 	var r Release
-	if b, err := os.ReadFile(memo); err == nil && json.Unmarshal(b, &r) == nil && r.SHA256 != "" {
+	if b, err := localfile.Read(ctx, memo, localfile.Large); err == nil && json.Unmarshal(b, &r) == nil && r.SHA256 != "" {
 		return r, nil
 	}
 	start := time.Now()
 	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "inspect", Message: "read " + filepath.Base(path)})
-	f, err := os.Open(path)
+	f, err := localfile.Open(path)
 	if err != nil {
 		return Release{}, &Error{err.Error()}
 	}

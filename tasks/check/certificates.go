@@ -1,13 +1,13 @@
 package check
 
 import (
-	"crypto/tls"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
@@ -36,12 +36,12 @@ func certificateFindings(r *run) []Finding {
 }
 
 func certificateFile(what, cert, key string, now time.Time) []Finding {
-	text, err := os.ReadFile(cert)
+	text, err := localfile.Read(context.Background(), cert, localfile.Small)
 	if err != nil {
 		return []Finding{fail(what+": "+err.Error(), "it cannot be shipped", "correct the path in the inventory")}
 	}
 	if key != "" {
-		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		if _, err := localfile.KeyPair(context.Background(), cert, key); err != nil {
 			return []Finding{fail(what+": certificate and key do not go together: "+err.Error(), "TLS would not start", "give the key that the certificate was made for")}
 		}
 	}

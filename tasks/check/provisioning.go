@@ -1,11 +1,13 @@
 package check
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
@@ -19,9 +21,23 @@ func provisioningChecks() []unit {
 			return ""
 		},
 		run: onCluster(func(r *run) []Finding {
-			return lintProvisioning(os.DirFS(r.Cluster.Grafana.Provisioning), r.Cluster.Paths)
+			return provisioningFindings(r.Cluster.Grafana.Provisioning, r.Cluster.Paths)
 		}),
 	}}
+}
+
+// provisioningFindings looks first whether the tree can be shipped.
+func provisioningFindings(dir string, p inventory.Paths) []Finding {
+	err := localfile.CheckTree(context.Background(), dir, localfile.Tree)
+	if err != nil {
+		return []Finding{fail("grafana.provisioning: "+err.Error(), "it could not be shipped", "correct the path in the inventory, or the folder")}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return []Finding{fail("grafana.provisioning: "+err.Error(), "it could not be shipped", "correct the path in the inventory")}
+	}
+	defer func() { _ = root.Close() }()
+	return lintProvisioning(root.FS(), p)
 }
 
 // lintProvisioning reads the tree as Grafana will at start, from where it will

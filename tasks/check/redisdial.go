@@ -6,13 +6,13 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -65,7 +65,7 @@ func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.U
 func redisTLS(t *inventory.RedisTLS) (*tls.Config, error) {
 	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
 	if t.CACert != "" {
-		text, err := os.ReadFile(t.CACert)
+		text, err := localfile.Read(context.Background(), t.CACert, localfile.Small)
 		if err != nil {
 			return nil, fmt.Errorf("read tls.ca_cert: %w", err)
 		}
@@ -75,7 +75,7 @@ func redisTLS(t *inventory.RedisTLS) (*tls.Config, error) {
 		}
 	}
 	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		pair, err := localfile.KeyPair(context.Background(), t.Cert, t.Key)
 		if err != nil {
 			return nil, fmt.Errorf("read tls.cert: %w", err)
 		}

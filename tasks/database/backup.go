@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -234,7 +234,7 @@ func toolInput(db inventory.Database) ([]string, *bytes.Buffer, error) {
 	for _, file := range []string{db.CACert, db.ClientCert, db.ClientKey} {
 		var content []byte
 		if file != "" {
-			if content, err = os.ReadFile(file); err != nil {
+			if content, err = localfile.Read(context.Background(), file, localfile.Small); err != nil {
 				return nil, nil, fmt.Errorf("read the database's certificates: %w", err)
 			}
 		}

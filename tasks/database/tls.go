@@ -1,12 +1,13 @@
 package database
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
@@ -42,7 +43,7 @@ func tlsConfig(db inventory.Database, serverName string) (*tls.Config, error) {
 
 func addCertificates(cfg *tls.Config, db inventory.Database) error {
 	if db.CACert != "" {
-		pem, err := os.ReadFile(db.CACert)
+		pem, err := localfile.Read(context.Background(), db.CACert, localfile.Small)
 		if err != nil {
 			return fmt.Errorf("read database.ca_cert: %w", err)
 		}
@@ -52,7 +53,7 @@ func addCertificates(cfg *tls.Config, db inventory.Database) error {
 		}
 	}
 	if db.ClientCert != "" {
-		pair, err := tls.LoadX509KeyPair(db.ClientCert, db.ClientKey)
+		pair, err := localfile.KeyPair(context.Background(), db.ClientCert, db.ClientKey)
 		if err != nil {
 			return fmt.Errorf("read database.client_cert: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -41,7 +42,7 @@ func ReadLocal(cluster string) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(p)
+	b, err := localfile.ReadEnd(context.Background(), p, localfile.Large)
 	if os.IsNotExist(err) {
 		return nil, nil
 	}
