@@ -165,3 +165,17 @@ func MigrationLock(v Version) Lock {
 	}
 	return NoLock
 }
+
+// LiveBroadcast says whether anybody who may can publish on Live's channels
+// grafana/broadcast/... (gone in 12.4).
+func LiveBroadcast(v Version) bool { return able(v, liveBroadcast) }
+
+// LiveNamespace says whether the names of Live's channels begin with a namespace
+// ("default", "org-2") on the wire, not with the organisation's number (from 12.4 on).
+func LiveNamespace(v Version) bool { return able(v, liveNamespace) }
+
+// HasSharedLive says whether the nodes of Live can meet on Redis (8.1).
+func HasSharedLive(v Version) bool {
+	known, _ := KeyKnown(v, "live", "ha_engine")
+	return known
+}

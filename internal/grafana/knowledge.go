@@ -33,6 +33,8 @@ const (
 	cacheUsername    = "username in remote_cache.connstr"
 	cleanSIGTERM     = "exit status 0 on SIGTERM"
 	doubleConnection = "unified storage with a connection string of its own"
+	liveBroadcast    = "channels grafana/broadcast of Live"
+	liveNamespace    = "namespaces in the names of Live's channels"
 	secondPool       = "a second pool of database connections, of unified storage"
 	secondPoolBound  = "max_open_conn for both pools of database connections"
 	singleEvaluation = "evaluation of alert rules on one host"
@@ -62,6 +64,8 @@ func abilities() []fact {
 		{Kind: anAbility, Name: cleanSIGTERM, Since: release(6, 7, 3), Source: "#23309, #23312; pkg/cmd/grafana-server/main.go 6.7.3, not 6.7.2"},
 		{Kind: anAbility, Name: doubleConnection, Since: release(11, 3, 0), Until: release(12, 3, 0),
 			Source: "#95662 (11.3); pkg/storage/unified/sql/db/dbimpl 11.5.1, 11.6.2 build a DSN of their own, 12.3.0 takes core's"},
+		{Kind: anAbility, Name: liveBroadcast, Since: release(8, 0, 0), Until: release(12, 4, 0), Source: "pkg/services/live/live.go 8.5.15 to 12.3.0; gone in 12.4.0"},
+		{Kind: anAbility, Name: liveNamespace, Since: release(12, 4, 0), Source: "pkg/services/live/orgchannel: StripOrgID in 12.3.0, StripK8sNamespace in 12.4.0"},
 		{Kind: anAbility, Name: secondPool, Since: release(11, 3, 0),
 			Source: "pkg/storage/unified/sql/db/dbimpl 11.5.1, 11.6.2, 12.3.0, 12.4.0; metrics of 11.6.2 and 12.4.0"},
 		{Kind: anAbility, Name: secondPoolBound, Since: release(12, 3, 0),

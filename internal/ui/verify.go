@@ -60,6 +60,9 @@ func proofRow(s Style, kind string, steps []verify.Step) []string {
 		}
 		if step.Skipped && step.Cause != "" {
 			why = "not tried: " + step.Cause
+			if step.NotProved {
+				why = step.Cause
+			}
 		}
 	}
 	skips := skipped(steps)
@@ -69,6 +72,9 @@ func proofRow(s Style, kind string, steps []verify.Step) []string {
 		mark = s.Bad("FAILED")
 	case skips == len(steps):
 		mark = s.Faint("skipped")
+		if steps[0].NotProved {
+			mark = s.Warn("not proved")
+		}
 	}
 	return []string{mark, kind, fmt.Sprintf("%d/%d", good, len(steps)-skips), span(seconds(took)), cleanLine(why)}
 }

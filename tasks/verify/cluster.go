@@ -33,6 +33,8 @@ func (p *proof) members(ctx context.Context) {
 				return "", &skip{"alerting.ha is none"}
 			case len(p.nodes) == 0:
 				return "", &skip{"no node that one can log in to"}
+			case p.before(grafana.HasUnifiedAlerting):
+				return "", p.legacyAlerting()
 			}
 			saw := ""
 			err := until(ctx, p.settling(), time.Second, func(ctx context.Context) error {
@@ -148,6 +150,8 @@ func (p *proof) noLive() error {
 		return &skip{"live.redis is not set: Live stays on each node"}
 	case len(p.nodes) < 2:
 		return &skip{"it takes two nodes that one can log in to"}
+	case p.before(grafana.HasSharedLive):
+		return &unproved{p.nodes[0].version, "its Live cannot be shared by Redis"}
 	}
 	return nil
 }

@@ -1,16 +1,15 @@
 package verify
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/centrifugal/centrifuge-go"
+	"github.com/ghadeploy/ghadeploy/tasks/verify/livesocket"
 )
 
 // allPairs is up to how many hosts every ordered pair is tried; with more it is
@@ -20,13 +19,6 @@ const allPairs = 5
 // liveLimit is how long a message may take; a healthy one takes milliseconds.
 const liveLimit = 5 * time.Second
 
-// listener is a WebSocket to Live on one node.
-type listener struct {
-	client *centrifuge.Client
-	// got are the words received; more than fit are not waited for any more.
-	got chan string
-}
-
 // live proves that a message published on one node arrives at the others.
 func (p *proof) live(ctx context.Context) {
 	what := "a Live message published on one arrives at the other"
@@ -34,16 +26,19 @@ func (p *proof) live(ctx context.Context) {
 		p.record(Step{Name: "live", Explanation: what}, "", why)
 		return
 	}
-	channel := "grafana/broadcast/ghadeploy-verify-" + p.nonce
-	listeners := map[*node]*listener{}
+	channel, err := p.chooseChannel(ctx)
+	if err != nil {
+		p.record(Step{Name: "live", Explanation: what}, "", err)
+		return
+	}
+	listeners := map[*node]*livesocket.Socket{}
 	for _, n := range p.nodes {
-		l, err := listen(ctx, n, channel)
+		l, err := channel.listen(ctx, n)
 		if err != nil {
-			p.record(Step{Name: "live", To: n.name(), Explanation: "open a WebSocket to Live"}, "", &failure{fmt.Sprintf("%s: Live does not let a WebSocket in: %v", n.name(), err),
-				"check live.max_connections and live.allowed_origins; " + p.command("logs", "--limit "+n.name())})
+			p.record(Step{Name: "live", To: n.name(), Explanation: "open a WebSocket to Live"}, "", p.notLetIn(n, err))
 			continue
 		}
-		defer l.client.Close()
+		defer l.Close()
 		listeners[n] = l
 	}
 	for i, from := range p.nodes {
@@ -57,12 +52,12 @@ func (p *proof) live(ctx context.Context) {
 }
 
 // publish sends one word on a node and waits for it on the targets, one step each.
-func (p *proof) publish(ctx context.Context, from *node, targets []*node, listeners map[*node]*listener, channel, what string) {
+func (p *proof) publish(ctx context.Context, from *node, targets []*node, listeners map[*node]*livesocket.Socket, channel *liveChannel, what string) {
 	word := p.nonce + "-" + from.name()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var sent time.Time
-	err := from.call(ctx, http.MethodPost, "/api/live/publish", map[string]any{"channel": channel, "data": map[string]string{"word": word}}, nil)
+	err := channel.publish(ctx, from, word)
 	sent = time.Now()
 	for _, to := range targets {
 		s := Step{Name: "live", From: from.name(), To: to.name(), Explanation: what}
@@ -75,23 +70,28 @@ func (p *proof) publish(ctx context.Context, from *node, targets []*node, listen
 	}
 }
 
-func (p *proof) await(ctx context.Context, from, to *node, l *listener, word string, limit time.Duration) error {
+func (p *proof) await(ctx context.Context, from, to *node, l *livesocket.Socket, word string, limit time.Duration) error {
 	timer := time.NewTimer(max(limit, 0))
 	defer timer.Stop()
 	for {
 		// What has arrived counts, however late it is looked at.
 		select {
-		case got := <-l.got:
-			if got == word {
+		case got, open := <-l.Messages():
+			if carries(got, word) {
 				return nil
 			}
-			continue
+			if open {
+				continue
+			}
 		default:
 		}
 		select {
-		case got := <-l.got:
-			if got == word {
+		case got, open := <-l.Messages():
+			if carries(got, word) {
 				return nil
+			}
+			if !open {
+				return &failure{fmt.Sprintf("the WebSocket to %s ended", to.name()), p.command("logs", "--limit "+to.name())}
 			}
 		case <-timer.C:
 			return p.liveFailure(ctx, from, to)
@@ -99,6 +99,11 @@ func (p *proof) await(ctx context.Context, from, to *node, l *listener, word str
 			return ctx.Err()
 		}
 	}
+}
+
+// carries: the word is in the message, in whichever form the channel has.
+func carries(message []byte, word string) bool {
+	return bytes.Contains(message, []byte(strconv.Quote(word)))
 }
 
 // liveFailure finds out which of the two is alone.
@@ -120,60 +125,4 @@ func (p *proof) liveFailure(ctx context.Context, from, to *node) error {
 	who := strings.Join(alone, " and ")
 	return &failure{fmt.Sprintf("%s: Live on %s is not on the Redis that the others use", cause, who),
 		p.command("logs", "--grep 'live engine' --limit "+strings.Join(alone, ":"))}
-}
-
-// listen opens a WebSocket in the node's session and subscribes.
-func listen(ctx context.Context, n *node, channel string) (*listener, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	l := &listener{got: make(chan string, 256)}
-	ready := make(chan error, 8)
-	tell := func(err error) {
-		select {
-		case ready <- err:
-		default:
-		}
-	}
-	l.client = centrifuge.NewJsonClient("ws"+strings.TrimPrefix(n.base, "http")+"/api/live/ws", centrifuge.Config{
-		Header:           http.Header{"Cookie": {n.session()}},
-		NetDialContext:   n.host.Dial,
-		TLSConfig:        &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // as in newNode
-		HandshakeTimeout: callTimeout,
-		Name:             "ghadeploy",
-	})
-	l.client.OnError(func(e centrifuge.ErrorEvent) { tell(e.Error) })
-	l.client.OnDisconnected(func(e centrifuge.DisconnectedEvent) { tell(fmt.Errorf("disconnected: %s", e.Reason)) })
-	// The organisation's number is part of a channel's name on the wire only.
-	sub, err := l.client.NewSubscription(fmt.Sprintf("%d/%s", n.orgID, channel))
-	if err != nil {
-		l.client.Close()
-		return nil, err
-	}
-	sub.OnSubscribed(func(centrifuge.SubscribedEvent) { tell(nil) })
-	sub.OnError(func(e centrifuge.SubscriptionErrorEvent) { tell(e.Error) })
-	sub.OnUnsubscribed(func(e centrifuge.UnsubscribedEvent) { tell(fmt.Errorf("unsubscribed: %s", e.Reason)) })
-	sub.OnPublication(func(e centrifuge.PublicationEvent) {
-		var data struct{ Word string }
-		if json.Unmarshal(e.Data, &data) == nil {
-			select {
-			case l.got <- data.Word:
-			default:
-			}
-		}
-	})
-	if err = sub.Subscribe(); err == nil {
-		err = l.client.Connect()
-	}
-	if err == nil {
-		select {
-		case err = <-ready:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	}
-	if err != nil {
-		l.client.Close()
-		return nil, err
-	}
-	return l, nil
 }

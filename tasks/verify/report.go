@@ -19,6 +19,8 @@ type Step struct {
 	OK   bool   `json:"ok"`
 	// Skipped: it was not tried; Cause says why. A skipped step is not OK, and no failure.
 	Skipped bool `json:"skipped,omitempty"`
+	// NotProved: it was skipped because this version of Grafana offers no way to prove it.
+	NotProved bool `json:"not_proved,omitempty"`
 	// Seconds it took.
 	Seconds float64 `json:"seconds"`
 	// Explanation says what was proved, or tried.
@@ -67,6 +69,8 @@ func (r Report) WriteText(w io.Writer) error {
 	for _, s := range r.Steps {
 		mark := "ok  "
 		switch {
+		case s.NotProved:
+			mark = "n/a "
 		case s.Skipped:
 			mark = "skip"
 		case !s.OK:

@@ -87,10 +87,22 @@ func (p *proof) noUnifiedAlerting() error {
 	switch {
 	case p.in.Cluster.Alerting.HA == "none" || p.in.Cluster.Alerting.HA == "":
 		return &skip{"alerting.ha is none"}
-	case p.in.Cluster.Alerting.Legacy || (len(p.nodes) > 0 && !grafana.HasUnifiedAlerting(p.nodes[0].version)):
+	case p.before(grafana.HasUnifiedAlerting):
+		return p.legacyAlerting()
+	case p.in.Cluster.Alerting.Legacy:
 		return &skip{"legacy alerting shares nothing but the database"}
 	case len(p.nodes) < 2:
 		return &skip{"it takes two nodes that one can log in to"}
 	}
 	return nil
+}
+
+// before says whether the nodes' version is known, and is one that has not got something yet.
+func (p *proof) before(has func(grafana.Version) bool) bool {
+	return len(p.nodes) > 0 && !p.nodes[0].version.IsZero() && !has(p.nodes[0].version)
+}
+
+// legacyAlerting is why alerting is not proved on the nodes' version.
+func (p *proof) legacyAlerting() error {
+	return &unproved{p.nodes[0].version, "its alerting shares nothing but the database"}
 }

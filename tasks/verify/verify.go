@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -98,8 +99,18 @@ type skip struct{ why string }
 
 func (s *skip) Error() string { return s.why }
 
+// unproved is a proof that this version of Grafana offers no way to.
+type unproved struct {
+	version grafana.Version
+	why     string
+}
+
+func (u *unproved) Error() string {
+	return fmt.Sprintf("not proved on this version (%s), because %s", u.version, u.why)
+}
+
 // step runs one proof and records it. do returns what to add to the
-// explanation, or a *failure, a *skip or any other error.
+// explanation, or a *failure, a *skip, an *unproved or any other error.
 func (p *proof) step(ctx context.Context, s Step, do func(context.Context) (string, error)) bool {
 	start := time.Now()
 	p.in.Sink.Emit(event.Event{Kind: event.StepStarted, Host: s.From, Step: "verify:" + s.Name, Message: s.title() + ": " + s.Explanation})
@@ -117,6 +128,9 @@ func (p *proof) record(s Step, saw string, err error) bool {
 	if skipped, ok := errors.AsType[*skip](err); ok {
 		s.Skipped, s.Cause = true, skipped.why
 		ev.Message = s.title() + ": not tried: " + s.Cause
+	} else if no, ok := errors.AsType[*unproved](err); ok {
+		s.Skipped, s.NotProved, s.Cause = true, true, no.Error()
+		ev.Message = s.title() + ": " + s.Cause
 	} else if err != nil {
 		s.Cause = err.Error()
 		if f, ok := errors.AsType[*failure](err); ok {
