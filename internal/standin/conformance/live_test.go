@@ -112,7 +112,9 @@ func (s *suite) words() []word {
 	}
 	out := []word{
 		{"grafana/dashboard/uid/d1", publish("grafana/dashboard/uid/d1", map[string]string{"uid": "d1", "action": "editing-started"})},
-		{"stream/conformance/m", func(t *testing.T, from *node, nonce string) int { return from.push(t, "conformance", "m v="+nonce) }},
+		{"stream/conformance/m", func(t *testing.T, from *node, nonce string) int {
+			return from.push(t, "conformance", fmt.Sprintf("m v=%q", nonce))
+		}},
 	}
 	if !s.rel.atLeast(12, 4) {
 		out = append(out, word{"grafana/broadcast/conformance", publish("grafana/broadcast/conformance", map[string]string{})})

@@ -3,7 +3,6 @@ package live
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,13 +94,13 @@ func (l *Live) Push(id, lines string) error {
 	return nil
 }
 
-// parse reads one line; text values and tags are left out of the frame.
+// parse reads one line: a measurement with labels, fields, and when it was.
 func parse(line string) (name string, f frame, err error) {
-	parts := strings.Fields(line)
+	parts := split(line, ' ')
 	if len(parts) < 2 || len(parts) > 3 {
 		return "", f, fmt.Errorf("metric parse error: %q", line)
 	}
-	name, _, _ = strings.Cut(parts[0], ",")
+	name, labels, _ := strings.Cut(parts[0], ",")
 	at := time.Now()
 	if len(parts) == 3 {
 		ns, err := strconv.ParseInt(parts[2], 10, 64)
@@ -110,20 +109,43 @@ func parse(line string) (name string, f frame, err error) {
 		}
 		at = time.Unix(0, ns)
 	}
-	values := map[string]float64{}
-	for pair := range strings.SplitSeq(parts[1], ",") {
+	f.Schema = &schema{Name: name, Fields: []field{{"labels", "string"}, {"time", "time"}}}
+	f.Data.Values = [][]any{{strings.ReplaceAll(labels, ",", ", ")}, {at.UnixMilli()}}
+	pairs := split(parts[1], ',')
+	slices.Sort(pairs)
+	for _, pair := range pairs {
 		key, text, ok := strings.Cut(pair, "=")
-		v, err := strconv.ParseFloat(strings.TrimSuffix(text, "i"), 64)
-		if !ok || err != nil {
+		kind, v := value(text)
+		if !ok || kind == "" {
 			return "", f, fmt.Errorf("metric parse error: %q", pair)
 		}
-		values[key] = v
-	}
-	f.Schema = &schema{Name: name, Fields: []field{{"time", "time"}}}
-	f.Data.Values = [][]any{{at.UnixMilli()}}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		f.Schema.Fields = append(f.Schema.Fields, field{key, "number"})
-		f.Data.Values = append(f.Data.Values, []any{values[key]})
+		f.Schema.Fields = append(f.Schema.Fields, field{key, kind})
+		f.Data.Values = append(f.Data.Values, []any{v})
 	}
 	return name, f, nil
+}
+
+// split cuts at separators outside of quotes.
+func split(text string, at rune) []string {
+	quoted := false
+	return strings.FieldsFunc(text, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == at && !quoted
+	})
+}
+
+// value is a field's type and value; no type for what is none.
+func value(text string) (kind string, v any) {
+	if s, err := strconv.Unquote(text); err == nil && strings.HasPrefix(text, `"`) {
+		return "string", s
+	}
+	if n, err := strconv.ParseFloat(strings.TrimSuffix(text, "i"), 64); err == nil {
+		return "number", n
+	}
+	if b, err := strconv.ParseBool(text); err == nil {
+		return "boolean", b
+	}
+	return "", nil
 }

@@ -16,7 +16,9 @@ import (
 // command has a method by number, its answer a result, and what is pushed is a
 // result without an id. A client of the newer one takes the answer to its first
 // command for one without content.
-var methods = []string{"connect", "subscribe", "unsubscribe", "publish", "presence", "presence_stats", "history", "ping", "send", "rpc", "refresh", "sub_refresh"}
+var methods = []string{
+	"connect", "subscribe", "unsubscribe", "publish", "presence", "presence_stats", "history", "ping", "send", "rpc", "refresh", "sub_refresh",
+}
 
 // pushes are the kinds of what the server sends by itself, in the order of their numbers.
 var pushes = []string{"pub", "join", "leave", "unsubscribe", "message", "subscribe", "connect", "disconnect", "refresh"}

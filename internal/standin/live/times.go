@@ -13,7 +13,9 @@ func (l *Live) measure(reg prometheus.Registerer) {
 	l.broadcasts = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "broadcast_duration_seconds", Help: "Broadcast duration in seconds.",
 	}, []string{"type", "channel_namespace"})
-	lag := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Subsystem: subsystem, Name: "pub_sub_lag_seconds", Help: "Pub sub lag in seconds."})
+	lag := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "pub_sub_lag_seconds", Help: "Pub sub lag in seconds.",
+	})
 	reg.MustRegister(l.broadcasts, lag)
 }
 

@@ -27,7 +27,8 @@ func (n named) Gather() ([]*dto.MetricFamily, error) {
 			name := "grafana_" + f.GetName()
 			f.Name = &name
 		}
-		if n.LiveNamespaces && (f.GetName() == "grafana_live_node_action_count" || strings.HasPrefix(f.GetName(), "grafana_live_node_messages_")) {
+		counter := f.GetName() == "grafana_live_node_action_count" || strings.HasPrefix(f.GetName(), "grafana_live_node_messages_")
+		if n.LiveNamespaces && counter {
 			namespaced(f.Metric)
 		}
 	}

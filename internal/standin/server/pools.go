@@ -44,23 +44,33 @@ func (s *Server) startStorage(ctx context.Context) error {
 	return nil
 }
 
-// poolMetric is one number of a pool under its two names; the older one is of the
-// main pool alone, and empty where there is none.
-type poolMetric struct {
-	name, older, help string
-	value             func(sql.DBStats) float64
-}
+// numbers are what a pool counts.
+type numbers = sql.DBStats
 
-var poolMetrics = []poolMetric{
-	{"max_open", "max_open", "Maximum number of open connections to the database.", func(st sql.DBStats) float64 { return float64(st.MaxOpenConnections) }},
-	{"open", "open", "The number of established connections both in use and idle.", func(st sql.DBStats) float64 { return float64(st.OpenConnections) }},
-	{"in_use", "in_use", "The number of connections currently in use.", func(st sql.DBStats) float64 { return float64(st.InUse) }},
-	{"idle", "idle", "The number of idle connections.", func(st sql.DBStats) float64 { return float64(st.Idle) }},
-	{"waited_for", "wait_count_total", "The total number of connections waited for.", func(st sql.DBStats) float64 { return float64(st.WaitCount) }},
-	{"blocked_seconds", "wait_duration_seconds", "The total time blocked waiting for a new connection.", func(st sql.DBStats) float64 { return st.WaitDuration.Seconds() }},
-	{"closed_max_idle", "max_idle_closed_total", "The total number of connections closed due to SetMaxIdleConns.", func(st sql.DBStats) float64 { return float64(st.MaxIdleClosed) }},
-	{"closed_max_idle_time", "max_idle_closed_seconds", "The total number of connections closed due to SetConnMaxIdleTime.", func(st sql.DBStats) float64 { return float64(st.MaxIdleTimeClosed) }},
-	{"closed_max_lifetime", "max_lifetime_closed_total", "The total number of connections closed due to SetConnMaxLifetime.", func(st sql.DBStats) float64 { return float64(st.MaxLifetimeClosed) }},
+// poolMetrics are the numbers of a pool, each under its two names; the older one is
+// of the main pool alone.
+var poolMetrics = []struct {
+	name, older, help string
+	value             func(numbers) float64
+}{
+	{"max_open", "max_open", "Maximum number of open connections to the database.",
+		func(st numbers) float64 { return float64(st.MaxOpenConnections) }},
+	{"open", "open", "The number of established connections both in use and idle.",
+		func(st numbers) float64 { return float64(st.OpenConnections) }},
+	{"in_use", "in_use", "The number of connections currently in use.",
+		func(st numbers) float64 { return float64(st.InUse) }},
+	{"idle", "idle", "The number of idle connections.",
+		func(st numbers) float64 { return float64(st.Idle) }},
+	{"waited_for", "wait_count_total", "The total number of connections waited for.",
+		func(st numbers) float64 { return float64(st.WaitCount) }},
+	{"blocked_seconds", "wait_duration_seconds", "The total time blocked waiting for a new connection.",
+		func(st numbers) float64 { return st.WaitDuration.Seconds() }},
+	{"closed_max_idle", "max_idle_closed_total", "The total number of connections closed due to SetMaxIdleConns.",
+		func(st numbers) float64 { return float64(st.MaxIdleClosed) }},
+	{"closed_max_idle_time", "max_idle_closed_seconds", "The total number of connections closed due to SetConnMaxIdleTime.",
+		func(st numbers) float64 { return float64(st.MaxIdleTimeClosed) }},
+	{"closed_max_lifetime", "max_lifetime_closed_total", "The total number of connections closed due to SetConnMaxLifetime.",
+		func(st numbers) float64 { return float64(st.MaxLifetimeClosed) }},
 }
 
 // countPools registers what each pool says of itself.
@@ -68,8 +78,9 @@ func (s *Server) countPools(reg prometheus.Registerer) {
 	if !s.profile.Metrics.Database {
 		return
 	}
-	gauge := func(name, help string, labels prometheus.Labels, db *database.DB, value func(sql.DBStats) float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return value(db.Stats()) }))
+	gauge := func(name, help string, labels prometheus.Labels, db *database.DB, value func(numbers) float64) {
+		o := prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}
+		reg.MustRegister(prometheus.NewGaugeFunc(o, func() float64 { return value(db.Stats()) }))
 	}
 	for _, m := range poolMetrics {
 		const newer = "go_sql_stats_connections_"
