@@ -39,6 +39,14 @@ func TestRealReleases(t *testing.T) {
 	}
 	source := labSource(t, paths)
 	only := strings.Fields(os.Getenv(realOnly))
+	if len(all) > 1 && (len(only) == 0 || slices.Contains(only, "ladder")) {
+		defer t.Run("ladder", func(t *testing.T) {
+			said := climb(t, all, source)
+			if err := writeLadder(page, said+" ("+time.Now().UTC().Format(time.DateOnly)+")."); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	for i, a := range all {
 		if len(only) > 0 && !slices.Contains(only, a.Version) {
 			continue
@@ -48,13 +56,13 @@ func TestRealReleases(t *testing.T) {
 			next = all[i+1].Version
 		}
 		journeys := []*journey{{version: a.Version, source: source, database: "postgres", next: next}}
-		if i+2 >= len(all) { // the newest two
+		if i+2 >= len(all) && labtest.CompareVersions(a.Version, "10.1.0") >= 0 { // the newest two
 			journeys = append(journeys,
 				&journey{version: a.Version, source: source, database: "postgres", alerting: "redis"},
 				&journey{version: a.Version, source: source, database: "mysql", alerting: "redis"})
 		}
 		for _, j := range journeys {
-			t.Run(a.Version+" "+j.with(), func(t *testing.T) {
+			t.Run(a.Version+" "+j.database+" "+j.alerting, func(t *testing.T) {
 				j.run(t)
 				if err := writeSeen(page, j.row); err != nil {
 					t.Error(err)
@@ -91,7 +99,14 @@ func (j *journey) with() string {
 
 func (j *journey) run(t *testing.T) {
 	j.row = seenRow{version: j.version, with: j.with(), date: time.Now().UTC().Format(time.DateOnly)}
-	j.row.deploy = j.step(t, "deploy", j.deploy)
+	c := j.cluster(t)
+	j.row.deploy = j.step(t, "deploy", func(t *testing.T) (string, error) {
+		took, err := c.ran(t, "apply", "--yes")
+		if err == nil {
+			j.c = c
+		}
+		return seconds(took), err
+	})
 	if j.c == nil {
 		return
 	}
@@ -125,21 +140,19 @@ func short(message string) string {
 	return line
 }
 
-func (j *journey) deploy(t *testing.T) (string, error) {
+// cluster is what the inventory describes, on fresh hosts; it is there until the
+// journey ends.
+func (j *journey) cluster(t *testing.T) *labCluster {
+	t.Helper()
 	hosts := []string{"h1", "h2", "h3"}
 	lab := labtest.Need(t, append([]string{"svc"}, hosts...)...)
+	lab.Lock(t)
 	lab.Wipe(t, hosts...)
 	o := labtest.Options{Version: j.version, Source: j.source, Database: j.database, Alerting: j.alerting, Balancer: "haproxy"}
 	if !j.since("8.2.0") { // no gossip, no Live over Redis
 		o.Alerting, o.NoLive = "none", true
 	}
-	c := &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: hosts, home: t.TempDir()}
-	took, err := c.ran(t, "apply", "--yes")
-	if err != nil {
-		return "", err
-	}
-	j.c = c
-	return seconds(took), nil
+	return &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: hosts, home: t.TempDir()}
 }
 
 // ran runs a command to its end; an error has its exit code and its words.
@@ -148,9 +161,24 @@ func (c *labCluster) ran(t *testing.T, args ...string) (time.Duration, error) {
 	r := c.begin(t, args...)
 	if code := r.wait(); code != 0 {
 		t.Log(r.story())
-		return r.took, fmt.Errorf("exit %d: %s", code, r.message())
+		return r.took, fmt.Errorf("exit %d: %s", code, r.cause())
 	}
 	return r.took, nil
+}
+
+// cause is what each host failed with, in the order told.
+func (r *toolRun) cause() string {
+	if r.last.Error == nil {
+		return r.stderr.String()
+	}
+	var all []string
+	for _, f := range r.last.Error.Failures {
+		for _, d := range f.Diagnostics {
+			f.Message += ": " + d.Message
+		}
+		all = append(all, strings.TrimSpace(f.Host+" "+f.Message))
+	}
+	return strings.Join(all, "; ")
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.0f s", d.Seconds()) }
@@ -251,6 +279,38 @@ func (j *journey) upgrade(t *testing.T) (string, error) {
 		return "", fmt.Errorf("%s, verify after it: %w", seconds(took), err)
 	}
 	return fmt.Sprintf("%s: %s, content kept, verify %s", j.next, seconds(took), said), nil
+}
+
+// climb takes one cluster through all versions and says how far its content came.
+func climb(t *testing.T, all []labtest.Archive, source string) string {
+	j := &journey{version: all[0].Version, source: source, database: "postgres"}
+	c := j.cluster(t)
+	if _, err := c.ran(t, "apply", "--yes"); err != nil {
+		t.Error(err)
+		return "**failed** at " + j.version + ": " + short(err.Error())
+	}
+	c.fill(t)
+	before, err := c.content(t)
+	said := "One cluster went through them with its content kept: " + j.version
+	for _, a := range all[1:] {
+		if err == nil {
+			_, err = c.ran(t, "upgrade", "--to", a.Version, "--no-backup", "--yes")
+		}
+		var after string
+		if err == nil {
+			after, err = c.content(t)
+		}
+		if err == nil && after != before {
+			t.Errorf("content was\n%s\nand is\n%s", before, after)
+			err = errors.New("content is not what it was")
+		}
+		if err != nil {
+			t.Error(err)
+			return said + ", then **failed** on the way to " + a.Version + ": " + short(err.Error())
+		}
+		said += " → " + a.Version
+	}
+	return said
 }
 
 // fill makes content: a folder, dashboards, users, a data source.

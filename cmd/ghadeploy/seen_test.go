@@ -51,6 +51,25 @@ func writeSeen(page string, row seenRow) error {
 	return os.WriteFile(page, []byte(text), 0o644)
 }
 
+const (
+	ladderBegin = "<!-- test-real ladder: begin -->"
+	ladderEnd   = "<!-- test-real ladder: end -->"
+)
+
+// writeLadder puts a sentence below the table.
+func writeLadder(page, text string) error {
+	b, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(b), ladderBegin)
+	_, tail, ended := strings.Cut(rest, ladderEnd)
+	if !ok || !ended {
+		return errors.New("the page has no markers for the ladder")
+	}
+	return os.WriteFile(page, []byte(head+ladderBegin+"\n"+text+"\n"+ladderEnd+tail), 0o644)
+}
+
 func withSeen(page string, row seenRow) (string, error) {
 	head, rest, ok := strings.Cut(page, seenBegin)
 	table, tail, ended := strings.Cut(rest, seenEnd)
@@ -127,7 +146,14 @@ func TestThePageOfVersionsHasTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := withSeen(string(b), seenRow{version: "1.0.0"}); err != nil {
+	page := filepath.Join(t.TempDir(), "versions.md")
+	if err := os.WriteFile(page, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeSeen(page, seenRow{version: "1.0.0"}), writeLadder(page, "1.0.0 → 2.0.0")); err != nil {
 		t.Error(err)
+	}
+	if b, err = os.ReadFile(page); err != nil || !strings.Contains(string(b), "| 1.0.0 |") || !strings.Contains(string(b), "\n1.0.0 → 2.0.0\n") {
+		t.Errorf("the page is now (%v)\n%s", err, b)
 	}
 }

@@ -135,7 +135,7 @@ func (l *Lab) document(inv *Inventory, o Options) map[string]any {
 			"root_url":   "http://" + l.Host("svc") + "/",
 			"secret_key": "${file:secret_key}",
 			"admin":      map[string]any{"user": "admin", "password": "${file:admin_password}"},
-			"config":     quiet(),
+			"config":     quiet(o.Version),
 		},
 		"database": l.database(inv, o.Database),
 		"alerting": map[string]any{"ha": "gossip"},
@@ -183,11 +183,16 @@ func (l *Lab) database(inv *Inventory, kind string) map[string]any {
 	return m
 }
 
-// quiet switches off what wants the internet, which the lab does not have.
-func quiet() map[string]any {
-	return map[string]any{
-		"analytics": map[string]any{"reporting_enabled": false, "check_for_updates": false, "check_for_plugin_updates": false},
-		"news":      map[string]any{"news_feed_enabled": false},
-		"plugins":   map[string]any{"public_key_retrieval_disabled": true},
+// quiet turns off what calls the outside, as far as the version can be told to.
+func quiet(version string) map[string]any {
+	analytics := map[string]any{"reporting_enabled": false, "check_for_updates": false}
+	config := map[string]any{"analytics": analytics}
+	if CompareVersions(version, "9.0.0") >= 0 {
+		analytics["check_for_plugin_updates"] = false
 	}
+	if CompareVersions(version, "10.3.0") >= 0 {
+		config["news"] = map[string]any{"news_feed_enabled": false}
+		config["plugins"] = map[string]any{"public_key_retrieval_disabled": true}
+	}
+	return config
 }
