@@ -8,7 +8,7 @@ import (
 
 // becomePlan is how one command is started as the user it is meant for.
 type becomePlan struct {
-	line string
+	words []string
 	// ready is printed on stderr when become has worked: what comes before is
 	// sudo's, what comes after the command's.
 	ready string
@@ -49,11 +49,11 @@ func (c *Client) becoming(cmd *Command) (*becomePlan, error) {
 				"log in as root (ssh.user) or set ssh.become.method to sudo or doas")
 		}
 	}
-	l, err := line(prefix, p.ready, cmd)
+	words, err := wrapped(prefix, p.ready, cmd)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", c.target.Name, cmd.step(), err)
 	}
-	p.line = l
+	p.words = words
 	return p, nil
 }
 

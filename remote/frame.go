@@ -12,6 +12,25 @@ type frameWriter struct {
 	mu     sync.Mutex
 	w      io.Writer
 	closed bool
+	// head goes before the first frame, as it is.
+	head string
+}
+
+// begin sends the head, if that has not been done.
+func (f *frameWriter) begin() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sendHead()
+}
+
+func (f *frameWriter) sendHead() error {
+	head := f.head
+	f.head = ""
+	if head == "" {
+		return nil
+	}
+	_, err := io.WriteString(f.w, head)
+	return err
 }
 
 // maxFrame keeps dd's buffer on the host small and the number of dd processes
@@ -23,6 +42,9 @@ func (f *frameWriter) Write(p []byte) (int, error) {
 	defer f.mu.Unlock()
 	if f.closed {
 		return 0, io.ErrClosedPipe
+	}
+	if err := f.sendHead(); err != nil {
+		return 0, err
 	}
 	done := 0
 	for done < len(p) {
@@ -44,6 +66,9 @@ func (f *frameWriter) Close() error {
 		return nil
 	}
 	f.closed = true
+	if err := f.sendHead(); err != nil {
+		return err
+	}
 	_, err := io.WriteString(f.w, "0\n")
 	return err
 }

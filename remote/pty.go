@@ -45,12 +45,11 @@ func (c *Client) doas(p *becomePlan, cmd *Command) error {
 	if cmd.Detach {
 		script, feed = ignoreSignals+terminalWrapper, pumpDetached
 	}
-	all := append([]string{"doas", "--", "sh", "-c", script, "sh", p.ready, feed}, words...)
+	p.words = append([]string{"doas", "--", "sh", "-c", script, "sh", p.ready, feed}, words...)
 	p.pty = true
 	p.ready += "\n"
 	// Of "doas (user@host) password: ", the host is its own idea of its name.
 	p.prompt = ") password: "
-	p.line = "LC_ALL=C; export LC_ALL; stty raw -echo && exec " + Quote(all...)
 	return nil
 }
 

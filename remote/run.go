@@ -55,6 +55,11 @@ func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
 func (s *session) end(ctx context.Context, detached bool, said func() string) error {
 	got, err := s.wait(ctx, detached)
 	s.letGo()
+	if s.c.Err() == nil && !s.local.Load() {
+		if fault := s.boot.fault(ctx, s, got); fault != nil {
+			return fault
+		}
+	}
 	if s.gate != nil && ctx.Err() == nil && s.c.Err() == nil {
 		if fault := s.gate.fault(); fault != nil {
 			return fault

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -26,13 +27,17 @@ type session struct {
 	step  string
 	ch    ssh.Channel
 	stdin *frameWriter
-	gate  *gate   // nil unless becoming root
-	may   *budget // of the output
+	boot  *boot
+	// terminal is the mark of a terminal that is ready for the script; empty without one.
+	terminal string
+	gate     *gate   // nil unless becoming root
+	may      *budget // of the output
 
 	copied  chan struct{} // stdout and stderr are at their end
 	fed     chan struct{} // stdin is no longer read
 	status  chan exit     // gets one value
 	failed  chan error    // a local writer or the host's root refused; buffered
+	local   atomic.Bool   // something failed here and ended the command
 	freeing sync.Once
 	moved   activity
 }
@@ -74,7 +79,7 @@ func (c *Client) start(ctx context.Context, cmd *Command, stdout, stderr io.Writ
 	case <-ctx.Done():
 		return nil, c.gaveUp(ctx, step)
 	}
-	s := &session{c: c, step: step, copied: make(chan struct{}), fed: make(chan struct{}), status: make(chan exit, 1), failed: make(chan error, 4)}
+	s := &session{c: c, step: step, boot: newBoot(), copied: make(chan struct{}), fed: make(chan struct{}), status: make(chan exit, 1), failed: make(chan error, 4)}
 	if err := s.open(ctx, plan); err != nil {
 		s.free()
 		if ctx.Err() != nil {
@@ -98,7 +103,13 @@ func (s *session) open(ctx context.Context, plan *becomePlan) error {
 		return err
 	}
 	s.ch = ch
-	s.stdin = &frameWriter{w: ch}
+	script := s.boot.script(plan.words, plan.pty)
+	s.stdin = &frameWriter{w: ch, head: script}
+	line := bootLine(len(script))
+	if plan.pty {
+		mark := "ghadeploy-terminal-" + rand.Text()
+		s.terminal, line = mark, bootTerminal(mark, len(script))
+	}
 	go s.requests(reqs)
 	if plan.pty {
 		if err := requestPTY(ctx, ch); err != nil {
@@ -106,7 +117,7 @@ func (s *session) open(ctx context.Context, plan *becomePlan) error {
 			return s.c.lostOr(err)
 		}
 	}
-	ok, err := ask(ctx, ch, "exec", ssh.Marshal(struct{ Command string }{plan.line}))
+	ok, err := ask(ctx, ch, "exec", ssh.Marshal(struct{ Command string }{line}))
 	if err == nil && !ok {
 		err = errors.New("sshd refused to run a command")
 	}
@@ -161,6 +172,7 @@ func (s *session) sendStatus(e exit) {
 // pump starts the copying of the three streams.
 func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writer) {
 	go func() { <-s.copied; s.free() }()
+	s.boot.within(s.c.bootWithin(), func() { s.kill(false) })
 	switch {
 	case plan.pty:
 		s.gate = newGate(plan, s, &demux{stdout: stdout, stderr: stderr})
@@ -169,9 +181,17 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 		s.gate = newGate(plan, s, stderr)
 		stderr = s.gate
 	}
+	out := &behindMark{mark: s.boot.mark, keep: s.boot.keep, onOpen: s.boot.open, out: stdout}
+	streams := []*behindMark{out, {mark: s.boot.mark, keep: s.boot.keep, out: stderr}}
+	if s.terminal != "" {
+		streams[0] = &behindMark{mark: s.terminal, keep: s.boot.keep, onOpen: s.sendScript, out: out}
+	} else {
+		s.sendScript()
+	}
 	var both sync.WaitGroup
-	copyTo := func(w io.Writer, r io.Reader) {
+	copyTo := func(w *behindMark, r io.Reader) {
 		defer both.Done()
+		defer w.end()
 		if _, err := io.Copy(activeWriter{s.may.of(w), &s.moved}, r); err != nil && !errors.Is(err, io.EOF) {
 			if _, ok := errors.AsType[*OutputError](err); !ok {
 				err = fmt.Errorf("%s: %s: take the output: %w", s.c.target.Name, s.step, err)
@@ -181,8 +201,8 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 		}
 	}
 	both.Add(2)
-	go copyTo(stdout, s.ch)
-	go copyTo(stderr, s.ch.Stderr())
+	go copyTo(streams[0], s.ch)
+	go copyTo(streams[1], s.ch.Stderr())
 	go func() { both.Wait(); close(s.copied) }()
 	if stdin == nil {
 		close(s.fed)
@@ -192,6 +212,12 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 		defer close(s.fed)
 		s.feed(plan, stdin)
 	}()
+}
+
+// sendScript sends what the login shell's sh waits for. A host that does not take it
+// would block the writer, which ends with the channel.
+func (s *session) sendScript() {
+	go func() { _ = s.stdin.begin() }() // the end of the session tells of a failure
 }
 
 // feed sends stdin, once the host is ready for it.
@@ -215,6 +241,7 @@ func (s *session) feed(plan *becomePlan, stdin io.Reader) {
 }
 
 func (s *session) fail(err error) {
+	s.local.Store(true)
 	select {
 	case s.failed <- err:
 	default:

@@ -88,19 +88,19 @@ func (cmd *Command) step() string {
 	return "run"
 }
 
-// line is what sshd hands to the login shell: prefix (sudo and its options),
-// then the wrapper around the command.
-func line(prefix []string, ready string, cmd *Command) (string, error) {
+// wrapped are the words that the host runs: prefix (sudo and its options), then the
+// wrapper around the command.
+func wrapped(prefix []string, ready string, cmd *Command) ([]string, error) {
 	words, err := cmd.words()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	script, feed := wrapper, pump
 	if cmd.Detach {
 		script, feed = ignoreSignals+wrapper, pumpDetached
 	}
 	all := append(append([]string{}, prefix...), "sh", "-c", script, "sh", ready, feed)
-	return "LC_ALL=C; export LC_ALL; exec " + Quote(append(all, words...)...), nil
+	return append(all, words...), nil
 }
 
 // lastLines is the end of what a command said, short enough for an error.

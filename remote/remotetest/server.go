@@ -38,6 +38,12 @@ type Server struct {
 	// Session and Forward, where set, are called with every channel of their kind
 	// instead of the serving here: for hosts that misbehave.
 	Session, Forward func(ssh.NewChannel)
+	// Shell is the login shell, which gets the command line with -c; default sh.
+	Shell string
+	// MaxSessions is how many sessions a connection may have at once; 0: any number.
+	MaxSessions int32
+	// Banner is shown before the login.
+	Banner string
 	// Dir is the users' home.
 	Dir string
 	// Env is added to the commands' environment.

@@ -71,7 +71,11 @@ func payloadString(p []byte) string {
 // command has a session of its own, as with OpenSSH: the client's wrapper kills
 // process group 0.
 func (s *Server) command(line string) *exec.Cmd {
-	cmd := exec.Command("sh", "-c", line)
+	shell := s.Shell
+	if shell == "" {
+		shell = "sh"
+	}
+	cmd := exec.Command(shell, "-c", line)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), s.Env...)
