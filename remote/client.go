@@ -14,12 +14,14 @@ import (
 // MaxSessions is 10; one of them is kept for SFTP and one is left free.
 const maxSessions = 8
 
-// Client is one host: one SSH connection on which everything else are channels.
+// Client is one host: one SSH connection on which everything else are channels, and
+// further ones only where sshd grants too few of them.
 // All its methods may be called at once from many goroutines.
 type Client struct {
 	target Target
 	user   string
 	conn   *ssh.Client
+	more   moreConns
 	slots  chan struct{} // one for each running command
 	files  sftpSession
 	paths  keyedLock // one upload a temporary file
@@ -75,12 +77,13 @@ func (c *Client) end(cause error) {
 		close(c.done)
 		// The cause is what counts; closing a dead connection has its own error.
 		_ = c.conn.Close()
+		c.more.close()
 		c.onEnd()
 	})
 }
 
-// open opens a channel, giving up with ctx.
-func (c *Client) open(ctx context.Context, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+// open opens a channel of a connection, giving up with ctx.
+func (c *Client) open(ctx context.Context, conn *ssh.Client, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	type opened struct {
 		ch   ssh.Channel
 		reqs <-chan *ssh.Request
@@ -88,7 +91,7 @@ func (c *Client) open(ctx context.Context, kind string, payload []byte) (ssh.Cha
 	}
 	got := make(chan opened, 1)
 	go func() {
-		ch, reqs, err := c.conn.OpenChannel(kind, payload)
+		ch, reqs, err := conn.OpenChannel(kind, payload)
 		got <- opened{ch, reqs, err}
 	}()
 	select {

@@ -81,7 +81,15 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Client, error) {
 	if t.Become.Method == "" {
 		t.Become.Method = "sudo"
 	}
-	return newClient(t, a.last.user, conn, beat, a.via.release), nil
+	c := newClient(t, a.last.user, conn, beat, a.via.release)
+	c.more.turn = make(chan struct{}, 1)
+	c.more.dial = func(ctx context.Context) (*ssh.Client, error) {
+		ctx, patience := withPatience(ctx, t.ConnectTimeout)
+		defer patience.stop()
+		conn, _, err := d.connect(ctx, a.last, a.via, patience)
+		return conn, err
+	}
+	return c, nil
 }
 
 // HostName is where the OpenSSH configuration says that an address is (HostName); the

@@ -98,7 +98,7 @@ func (c *Client) start(ctx context.Context, cmd *Command, stdout, stderr io.Writ
 
 // open opens the channel and hands the command line to sshd.
 func (s *session) open(ctx context.Context, plan *becomePlan) error {
-	ch, reqs, err := s.c.open(ctx, "session", nil)
+	ch, reqs, err := s.c.session(ctx)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (c *Client) sftp(ctx context.Context) (*sftp.Client, error) {
 	if c.files.client != nil {
 		return c.files.client, nil
 	}
-	ch, reqs, err := c.open(ctx, "session", nil)
+	ch, reqs, err := c.session(ctx)
 	if err != nil {
 		return nil, err
 	}

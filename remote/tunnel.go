@@ -23,7 +23,7 @@ func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: dial %s %s: %w", c.target.Name, network, address, err)
 	}
-	ch, reqs, err := c.open(ctx, kind, payload)
+	ch, reqs, err := c.open(ctx, c.conn, kind, payload)
 	if err != nil && network != "unix" && forbidden(err) {
 		conn, err := c.dialByCommand(ctx, network, address)
 		if err != nil {

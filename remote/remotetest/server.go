@@ -101,7 +101,8 @@ var errDenied = errors.New("denied")
 
 func (s *Server) serverConfig() *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
-		Config: s.Algorithms,
+		Config:         s.Algorithms,
+		BannerCallback: func(ssh.ConnMetadata) string { return s.Banner },
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			for _, k := range s.Keys {
 				if string(k.Marshal()) == string(key.Marshal()) {
@@ -223,11 +224,20 @@ func (s *Server) serve(conn net.Conn) {
 	if forward == nil {
 		forward = s.forward
 	}
+	var sessions atomic.Int32
 	for ch := range chans {
 		switch ch.ChannelType() {
 		case "session":
+			if n := sessions.Add(1); s.MaxSessions > 0 && n > s.MaxSessions {
+				sessions.Add(-1)
+				_ = ch.Reject(ssh.ConnectionFailed, "open failed") // as OpenSSH does
+				continue
+			}
 			s.Sessions.Add(1)
-			inside.Go(func() { session(ch) })
+			inside.Go(func() {
+				defer sessions.Add(-1)
+				session(ch)
+			})
 		case "direct-tcpip", "direct-streamlocal@openssh.com":
 			inside.Go(func() { forward(ch) })
 		default:
