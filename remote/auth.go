@@ -24,6 +24,7 @@ type login struct {
 
 	mu             sync.Mutex
 	tried, skipped []string
+	greeting       []byte // what sshd shows at the login
 }
 
 func (d *Dialer) newLogin(ctx context.Context, e *endpoint, p *patience) *login {
@@ -39,7 +40,7 @@ func (l *login) close() {
 func (l *login) refused(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &AuthError{User: l.e.user, Address: l.e.addr(), Tried: l.tried, Skipped: l.skipped, Cause: cause}
+	return &AuthError{User: l.e.user, Address: l.e.addr(), Tried: l.tried, Skipped: l.skipped, Said: said(l.greeting), Cause: cause}
 }
 
 func (l *login) try(what string) {
@@ -88,10 +89,43 @@ func (l *login) answer() ssh.KeyboardInteractiveChallenge {
 	}
 }
 
-// signers are the agent's keys, those of our identity files first (sshd counts
-// six tries, and an agent may hold more), then the identity files themselves.
+// signers are the keys in the order in which they are offered. sshd counts six tries, and
+// an agent may hold more keys than that: those that the operator named come first, then
+// the agent's others, and last the files that are only OpenSSH's defaults.
 func (l *login) signers() ([]ssh.Signer, error) {
-	var files []*fileSigner
+	files := l.keyFiles()
+	isOurs := func(s ssh.Signer) bool {
+		return slices.ContainsFunc(files, func(f *fileSigner) bool { return sameKey(f.public, s.PublicKey()) })
+	}
+	var ours, foreign, own []ssh.Signer
+	for _, s := range l.agentSigners() {
+		offer := l.noting(safely(s, offered(l.e.legacy).signatures), "agent key "+ssh.FingerprintSHA256(s.PublicKey()))
+		switch {
+		case isOurs(s):
+			ours = append(ours, offer)
+		case !l.e.identitiesOnly:
+			foreign = append(foreign, offer)
+		}
+	}
+	for _, f := range files {
+		if f.public != nil && slices.ContainsFunc(ours, func(s ssh.Signer) bool { return sameKey(quietKey(s), f.public) }) {
+			continue
+		}
+		s, err := f.usable(l)
+		if err != nil {
+			l.skip("key %s: %v", f.file, err)
+			continue
+		}
+		own = append(own, l.noting(safely(s, offered(l.e.legacy).signatures), "key "+f.file))
+	}
+	if l.e.namedKeys {
+		return slices.Concat(ours, own, foreign), nil
+	}
+	return slices.Concat(ours, foreign, own), nil
+}
+
+// keyFiles are the identity files that can be read.
+func (l *login) keyFiles() (files []*fileSigner) {
 	for _, f := range l.e.identityFiles {
 		s, err := l.d.keys.load(f)
 		if err != nil {
@@ -100,34 +134,7 @@ func (l *login) signers() ([]ssh.Signer, error) {
 		}
 		files = append(files, s)
 	}
-	isOurs := func(k ssh.PublicKey) bool {
-		return slices.ContainsFunc(files, func(f *fileSigner) bool { return sameKey(f.public, k) })
-	}
-	fromAgent := l.agentSigners()
-	if l.e.identitiesOnly {
-		fromAgent = slices.DeleteFunc(fromAgent, func(s ssh.Signer) bool { return !isOurs(s.PublicKey()) })
-	}
-	slices.SortStableFunc(fromAgent, func(a, b ssh.Signer) int {
-		return boolToInt(isOurs(b.PublicKey())) - boolToInt(isOurs(a.PublicKey()))
-	})
-	var out []ssh.Signer
-	for _, s := range fromAgent {
-		l.try("agent key " + ssh.FingerprintSHA256(s.PublicKey()))
-		out = append(out, safely(s, offered(l.e.legacy).signatures))
-	}
-	for _, f := range files {
-		if f.public != nil && slices.ContainsFunc(fromAgent, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), f.public) }) {
-			continue
-		}
-		s, err := f.usable(l)
-		if err != nil {
-			l.skip("key %s: %v", f.file, err)
-			continue
-		}
-		l.try("key " + f.file)
-		out = append(out, safely(s, offered(l.e.legacy).signatures))
-	}
-	return out, nil
+	return files
 }
 
 func (l *login) agentSigners() []ssh.Signer {
@@ -152,11 +159,4 @@ func (l *login) agentSigners() []ssh.Signer {
 
 func sameKey(a, b ssh.PublicKey) bool {
 	return a != nil && b != nil && bytes.Equal(a.Marshal(), b.Marshal())
-}
-
-func boolToInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -23,6 +23,7 @@ type endpoint struct {
 	port           int
 	user           string
 	identityFiles  []string
+	namedKeys      bool // identityFiles stand in the inventory or the OpenSSH configuration
 	identitiesOnly bool
 	password       string
 	knownHosts     []string
@@ -303,6 +304,7 @@ func (c *sshConfig) identities(t Target, e *endpoint, alias string) []string {
 		}
 		return files
 	}
+	e.namedKeys = true
 	return c.expandAll(files, e, alias)
 }
 

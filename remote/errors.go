@@ -17,7 +17,9 @@ type AuthError struct {
 	Tried []string
 	// Skipped is what could not be offered and why.
 	Skipped []string
-	Cause   error
+	// Said is what sshd showed at the login, on one line.
+	Said  string
+	Cause error
 }
 
 // Error names user, address and all that was tried.
@@ -25,6 +27,13 @@ func (e *AuthError) Error() string {
 	s := fmt.Sprintf("login as %s at %s refused, tried: %s", e.User, e.Address, orNothing(e.Tried))
 	if len(e.Skipped) > 0 {
 		s += " (not tried: " + strings.Join(e.Skipped, ", ") + ")"
+	}
+	if e.Said != "" {
+		s += "; the host says: " + e.Said
+	}
+	if e.Cause != nil && strings.Contains(e.Cause.Error(), "oo many authentication failures") {
+		s += "; sshd takes no more tries than its MaxAuthTries: name the key (ssh.identity_files), which is offered first, " +
+			"or leave the agent's others out (IdentitiesOnly yes in ~/.ssh/config)"
 	}
 	return s
 }

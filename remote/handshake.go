@@ -28,6 +28,7 @@ func (d *Dialer) handshake(ctx context.Context, conn net.Conn, e *endpoint, p *p
 		Auth:              login.methods(),
 		HostKeyCallback:   check.verify,
 		HostKeyAlgorithms: check.algorithms,
+		BannerCallback:    login.greet,
 	}
 	c, chans, reqs, err := ssh.NewClientConn(conn, e.addr(), config)
 	if err == nil {
@@ -41,6 +42,11 @@ func (d *Dialer) handshake(ctx context.Context, conn net.Conn, e *endpoint, p *p
 	}
 	if fault := algorithmFault(e, err); fault != nil {
 		return nil, fault
+	}
+	if greeting := login.said(); greeting != "" && check.passed {
+		// PAM lets a user in and then not (pam_nologin, an expired account): sshd says why
+		// and hangs up.
+		return nil, fmt.Errorf("%s: login as %s: %w; the host says: %s", e.addr(), e.user, err, greeting)
 	}
 	return nil, fmt.Errorf("%s: %w", e.addr(), err)
 }

@@ -12,7 +12,7 @@ type Target struct {
 	Address string
 	Port    int
 	User    string
-	// IdentityFiles are private keys, tried after the agent's.
+	// IdentityFiles are private keys, tried before what else the agent holds.
 	IdentityFiles []string
 	Password      string
 	// KnownHosts are the files a host key must stand in.

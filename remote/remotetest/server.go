@@ -42,6 +42,8 @@ type Server struct {
 	Shell string
 	// MaxSessions is how many sessions a connection may have at once; 0: any number.
 	MaxSessions int32
+	// MaxAuthTries is sshd's, an even number; 0: any number.
+	MaxAuthTries int
 	// Banner is shown before the login.
 	Banner string
 	// Dir is the users' home.
@@ -100,8 +102,14 @@ func (s *Server) Start(t testing.TB) *Server {
 var errDenied = errors.New("denied")
 
 func (s *Server) serverConfig() *ssh.ServerConfig {
+	// The library lets as many keys be asked for before it counts them.
+	tries := s.MaxAuthTries / 2
+	if tries == 0 {
+		tries = -1
+	}
 	c := &ssh.ServerConfig{
 		Config:         s.Algorithms,
+		MaxAuthTries:   tries,
 		BannerCallback: func(ssh.ConnMetadata) string { return s.Banner },
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			for _, k := range s.Keys {
