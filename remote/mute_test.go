@@ -45,6 +45,7 @@ func endlessly(ch ssh.Channel, reqs <-chan *ssh.Request) {
 
 func exits(status uint32) func(ssh.Channel, <-chan *ssh.Request) {
 	return func(ch ssh.Channel, reqs <-chan *ssh.Request) {
+		_ = remotetest.BeginScript(ch)
 		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 		endlessly(ch, reqs) // without closing
 	}

@@ -48,6 +48,7 @@ func (a *app) exitCode(err error) int {
 		code        *exitError
 		locked      *lock.HeldError
 		unreachable *remote.UnreachableError
+		shell       *remote.ShellError // a host on which no command can be run
 		gate        *tasks.GateError
 		check       *tasks.CheckError
 		diagnostics inventory.Diagnostics
@@ -63,7 +64,7 @@ func (a *app) exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &locked):
 		return exitLocked
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), errors.As(err, &shell):
 		return exitUnreachable
 	case errors.As(err, &gate):
 		return exitGate
