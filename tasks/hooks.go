@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -114,10 +116,10 @@ func (k hooks) fire(ctx context.Context, n hookName, env map[string]string, payl
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Dir = k.cluster.Dir
-	cmd.Stdin = strings.NewReader(string(in))
+	cmd.Stdin = bytes.NewReader(remote.EscapeJSON(in))
 	cmd.Env = append(os.Environ(), "GHADEPLOY_HOOK="+string(n), "GHADEPLOY_CLUSTER="+k.cluster.Name, "GHADEPLOY_RUN="+k.run, "GHADEPLOY_COMMAND="+k.command)
 	for name, v := range env {
-		cmd.Env = append(cmd.Env, "GHADEPLOY_"+name+"="+v)
+		cmd.Env = append(cmd.Env, "GHADEPLOY_"+name+"="+strings.ReplaceAll(remote.Clean(v), "\x00", ""))
 	}
 	out, err := cmd.CombinedOutput()
 	if err == nil {

@@ -50,6 +50,7 @@ type globalFlags struct {
 
 // main runs one command line and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
+	a.streams = a.streams.Cleaned()
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -126,7 +127,7 @@ func (a *app) inventoryName() string {
 
 // document writes v as JSON on stdout.
 func (a *app) document(v any) error {
-	enc := json.NewEncoder(a.streams.Out)
+	enc := json.NewEncoder(ui.JSON(a.streams.Out))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(filled(v)); err != nil {

@@ -217,7 +217,7 @@ func (a *app) decrypt() error {
 		return fmt.Errorf("decrypt: %w", err)
 	}
 	return a.render(decryptResult{string(secret)}, func() error {
-		_, err := fmt.Fprintf(a.streams.Out, "%s\n", secret)
+		_, err := fmt.Fprintf(a.streams.Raw, "%s\n", secret)
 		return err
 	})
 }

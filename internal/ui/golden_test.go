@@ -45,6 +45,9 @@ func golden(t *testing.T, name string, render func(l look, b *strings.Builder) e
 			if err := render(l, &b); err != nil {
 				t.Fatal(err)
 			}
+			text := shown(b.String())
+			b.Reset()
+			b.WriteString(text)
 			file := filepath.Join("testdata", name+"."+l.name+".txt")
 			if *update {
 				if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {

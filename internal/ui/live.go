@@ -100,9 +100,9 @@ func (l *Live) erase(columns int) string {
 	}
 	l.drawn = nil
 	if up == 0 {
-		return "\r\x1b[J"
+		return sequence("1G") + sequence("0J")
 	}
-	return "\r\x1b[" + itoa(up) + "A\x1b[J"
+	return sequence("1G") + sequence(itoa(up)+"A") + sequence("0J")
 }
 
 func (l *Live) flush(b *strings.Builder) {

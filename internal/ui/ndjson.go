@@ -17,7 +17,7 @@ type NDJSON struct {
 
 // NewNDJSON writes to w.
 func NewNDJSON(w io.Writer) *NDJSON {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(JSON(w))
 	enc.SetEscapeHTML(false)
 	return &NDJSON{enc: enc}
 }

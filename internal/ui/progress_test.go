@@ -104,7 +104,7 @@ func TestBoardFoldsHostsThatDoNothing(t *testing.T) {
 }
 
 // cursorUp is how a live view goes back to the beginning of its block.
-var cursorUp = regexp.MustCompile(`\x1b\[(\d+)A\x1b\[J`)
+var cursorUp = regexp.MustCompile(`\x1b\[(\d+)A\x1b\[0J`)
 
 func TestLiveErasesWhatAResizeWrapped(t *testing.T) {
 	var out bytes.Buffer
@@ -118,7 +118,7 @@ func TestLiveErasesWhatAResizeWrapped(t *testing.T) {
 	out.Reset()
 	columns = 40 // the row of 79 columns now takes two lines
 	l.draw()
-	if m := cursorUp.FindStringSubmatch(out.String()); m == nil || m[1] != "2" {
+	if m := cursorUp.FindStringSubmatch(shown(out.String())); m == nil || m[1] != "2" {
 		t.Errorf("went up %v lines, want 2: %q", m, out.String())
 	}
 }

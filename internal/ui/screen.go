@@ -37,13 +37,13 @@ func (s *Screen) Show(text string) error {
 		lines = append(append(lines[:rows-3:rows-3], fmt.Sprintf("… %d lines do not fit", cut)), lines[len(lines)-1])
 	}
 	var b strings.Builder
-	b.WriteString("\x1b[H") // home; every line is cleared as it is written, which does not flicker
+	b.WriteString(sequence("1H")) // home; every line is cleared as it is written, which does not flicker
 	for _, l := range lines {
-		b.WriteString(l + "\x1b[K\n")
+		b.WriteString(l + sequence("0K") + "\n")
 	}
-	b.WriteString("\x1b[J")
+	b.WriteString(sequence("0J"))
 	if !s.shown {
-		_, err := io.WriteString(s.w, "\x1b[2J"+b.String())
+		_, err := io.WriteString(s.w, sequence("2J")+b.String())
 		return err
 	}
 	_, err := io.WriteString(s.w, b.String())

@@ -16,6 +16,9 @@ const pipeWidth = 100
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+	// Raw is Out for what the operator asked for byte by byte, a secret for example;
+	// nothing that comes from a host goes there.
+	Raw io.Writer
 	// InTTY, OutTTY and ErrTTY tell what is a terminal.
 	InTTY, OutTTY, ErrTTY bool
 	// OutStyle and ErrStyle colour, or do not.

@@ -9,7 +9,7 @@ func (s Style) sgr(code, text string) string {
 	if !s.Color || text == "" {
 		return text
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return sequence(code+"m") + text + sequence("0m")
 }
 
 // Good is harmless, healthy, done.

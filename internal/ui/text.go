@@ -4,24 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
 )
-
-// Clean makes text from a host harmless to a terminal: escape sequences and
-// control characters other than newline and tab become visible dots.
-func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t':
-			return r
-		case unicode.IsControl(r), r == unicode.ReplacementChar:
-			return '·'
-		}
-		return r
-	}, text)
-}
 
 // cleanLine is Clean for something that must stay on one line.
 func cleanLine(text string) string {

@@ -42,7 +42,7 @@ func Write(w io.Writer, run Run) error {
 	if err != nil {
 		return fmt.Errorf("parse the page: %w", err)
 	}
-	if err := page.Execute(w, newView(run)); err != nil {
+	if err := page.Execute(ui.CleanWriter(w), newView(run)); err != nil {
 		return fmt.Errorf("render the page: %w", err)
 	}
 	return nil
