@@ -31,6 +31,12 @@ type Balancer interface {
 	// WaitUp waits until every balancer would send requests to host, at most for
 	// max. A balancer that cannot tell is taken at its word of having undrained.
 	WaitUp(ctx context.Context, host *inventory.Host, max time.Duration) error
+	// Switch puts hosts in and takes others out, drained, as one step where the balancer
+	// has one: at no moment do none of them get new requests. Requests in flight go on.
+	Switch(ctx context.Context, in, out []*inventory.Host) error
+	// WaitFit waits until every balancer's own check finds a drained host healthy, so
+	// that it gets requests the moment it is put in; at most for max.
+	WaitFit(ctx context.Context, host *inventory.Host, max time.Duration) error
 	// State reads what the balancers think of every host of the cluster. Hosts
 	// are in the map also when there is an error, then as Unknown.
 	State(ctx context.Context) (map[string]State, error)

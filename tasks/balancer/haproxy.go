@@ -152,13 +152,18 @@ func (p *haproxy) server(ctx context.Context, h *inventory.Host) (serverState, e
 	}
 	s, ok := find(ctx, servers, h)
 	if !ok {
-		var names []string
-		for _, s := range servers {
-			names = append(names, s.name+" "+s.address)
-		}
-		return s, fmt.Errorf("backend %q has no server named %s or at %s:%d (it has %s)", p.backend, h.Name, h.Address, fleet.Listens(h).Port, strings.Join(names, ", "))
+		return s, p.stranger(servers, h)
 	}
 	return s, nil
+}
+
+// stranger says that the backend does not have a host, and what it has.
+func (p *haproxy) stranger(servers []serverState, h *inventory.Host) error {
+	var names []string
+	for _, s := range servers {
+		names = append(names, s.name+" "+s.address)
+	}
+	return fmt.Errorf("backend %q has no server named %s or at %s:%d (it has %s)", p.backend, h.Name, h.Address, fleet.Listens(h).Port, strings.Join(names, ", "))
 }
 
 // set gives a server an administrative state: ready, drain or maint.

@@ -15,6 +15,9 @@ const (
 	adminDrain = 0x08 | 0x10               // forced, inherited
 )
 
+// serverRuns is the srv_op_state of a server that its checks find healthy, or that has none.
+const serverRuns = 2
+
 // serverState is one server in `show servers state` and `show stat`.
 type serverState struct {
 	backend             string // number of the backend
@@ -109,7 +112,7 @@ func (s serverState) state(balancer string) State {
 		st.Status, st.Drained = Maint, true
 	case s.admin&adminDrain != 0:
 		st.Status, st.Drained = Drain, true
-	case s.opState == 2 && (strings.HasPrefix(s.status, "UP") || s.status == "no check"):
+	case s.opState == serverRuns && (strings.HasPrefix(s.status, "UP") || s.status == "no check"):
 		st.Status = Up
 	case strings.HasPrefix(s.status, "DRAIN"), strings.HasPrefix(s.status, "NOLB"):
 		// By its agent or by a weight of 0 in the configuration.

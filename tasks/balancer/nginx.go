@@ -111,21 +111,27 @@ func written(servers []upstreamServer) string {
 }
 
 func (n *nginx) drain(ctx context.Context, h *inventory.Host) error {
-	return n.edit(ctx, h, func(text string, s upstreamServer) (string, error) {
-		if s.down {
-			return text, nil
-		}
-		return s.markDown(text), nil
-	})
+	return n.edit(ctx, h, n.marked)
+}
+
+// marked is the text with a server taken out, by us or by whom it was before.
+func (n *nginx) marked(text string, s upstreamServer) (string, error) {
+	if s.down {
+		return text, nil
+	}
+	return s.markDown(text), nil
 }
 
 func (n *nginx) undrain(ctx context.Context, h *inventory.Host) error {
-	return n.edit(ctx, h, func(text string, s upstreamServer) (string, error) {
-		if s.down && !s.ours {
-			return "", fmt.Errorf("server %s is `down` in %s by someone's hand; remove the word there and reload nginx", s.address, n.path)
-		}
-		return s.unmark(text), nil
-	})
+	return n.edit(ctx, h, n.unmarked)
+}
+
+// unmarked is the text with a server put back that we took out.
+func (n *nginx) unmarked(text string, s upstreamServer) (string, error) {
+	if s.down && !s.ours {
+		return "", fmt.Errorf("server %s is `down` in %s by someone's hand; remove the word there and reload nginx", s.address, n.path)
+	}
+	return s.unmark(text), nil
 }
 
 // edit changes the line of one server, checks the result and reloads. It
@@ -140,14 +146,23 @@ func (n *nginx) edit(ctx context.Context, h *inventory.Host, change func(string,
 	}
 	s, ok := n.pick(ctx, servers, h)
 	if !ok {
-		return fmt.Errorf("%s: upstream %q has no server %s (it has %s)", n.path, n.upstream, fleet.Listens(h).At(h.Address), written(servers))
+		return n.stranger(servers, h)
 	}
 	after, err := change(text, s)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(text))
-	_, err = n.conn.Run(ctx, remote.Command{Script: nginxScript, Args: []string{n.path, hex.EncodeToString(sum[:])},
+	return n.write(ctx, text, after)
+}
+
+func (n *nginx) stranger(servers []upstreamServer, h *inventory.Host) error {
+	return fmt.Errorf("%s: upstream %q has no server %s (it has %s)", n.path, n.upstream, fleet.Listens(h).At(h.Address), written(servers))
+}
+
+// write puts after in the place of before, and reloads. Call with mu held.
+func (n *nginx) write(ctx context.Context, before, after string) error {
+	sum := sha256.Sum256([]byte(before))
+	_, err := n.conn.Run(ctx, remote.Command{Script: nginxScript, Args: []string{n.path, hex.EncodeToString(sum[:])},
 		Become: true, Stdin: strings.NewReader(after), Timeout: operationTimeout, Step: "change " + n.path})
 	return err
 }
