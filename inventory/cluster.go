@@ -282,6 +282,9 @@ type Rollout struct {
 	GateTimeout  time.Duration // deadline of each gate; default 2m
 	StartTimeout time.Duration // deadline of a start, migrations included; default 30m
 	OnFailure    string        // "rollback", "stop" or "continue"
+	// Major is how an upgrade goes that old and new must not serve side by side for:
+	// "handover", "one-first", or "auto", which decides by what was measured.
+	Major string
 }
 
 // Hooks are local commands; paths are absolute. Each gets JSON on stdin.

@@ -213,7 +213,7 @@ func (d *decoder) rollout(n *node) Rollout {
 		Canary: d.boolean(n.get("canary")), PauseAfter: d.integer(n.get("pause_after"), 0),
 		Bake: d.duration(n.get("bake"), 0), Drain: d.duration(n.get("drain"), 10*time.Second),
 		GateTimeout: d.duration(n.get("gate_timeout"), 2*time.Minute), StartTimeout: d.duration(n.get("start_timeout"), 30*time.Minute),
-		OnFailure: d.text(n.get("on_failure"), "rollback"),
+		OnFailure: d.text(n.get("on_failure"), "rollback"), Major: d.text(n.get("major"), "auto"),
 	}
 	if len(r.Batch) == 0 {
 		r.Batch = []string{"1"}

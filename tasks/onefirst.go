@@ -41,6 +41,16 @@ func (r *rollout) park(host, why string) {
 	r.parked = append(r.parked, host)
 }
 
+// untouched says how a host stands whose turn did not begin.
+func (t turn) untouched() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if slices.Contains(t.parked, t.host.Name) {
+		return "it stays stopped"
+	}
+	return "the host was not touched"
+}
+
 // firstFailed ends a rollout whose first host failed while others are stopped for it.
 // They serve again on the old version when that one was never begun or was taken back,
 // which it is not when migrations ran. Else only the dump brings them back.

@@ -104,6 +104,7 @@ const (
 	PolicyFirst    PolicyKind = "first"     // empty database: one host alone, then the others one by one
 	PolicyRolling  PolicyKind = "rolling"   // batch by batch, the others keep serving
 	PolicyOneFirst PolicyKind = "one-first" // all but one stopped while the first migrates: an outage
+	PolicyHandover PolicyKind = "handover"  // the first is upgraded while the others serve, and takes over from them
 )
 
 // Policy is how the disruptive part of a plan is carried out.
@@ -114,6 +115,11 @@ type Policy struct {
 	// goes at the same time.
 	Batches        [][]string `json:"batches"`
 	MaxUnavailable int        `json:"max_unavailable"`
+	// TakesOver are, in a handover, the hosts that serve from the last batch on: the
+	// first one, or those that an earlier run took to the new version already.
+	TakesOver []string `json:"takes_over,omitempty"`
+	// Outage is what users notice, where two versions must not serve side by side.
+	Outage string `json:"outage,omitempty"`
 	// Migrates: the first host of the first batch runs database migrations and goes alone.
 	Migrates bool `json:"migrates"`
 	// Canary: the first batch is watched before the next begins.

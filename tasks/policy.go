@@ -46,7 +46,7 @@ func (p *Plan) setPolicy(in planInput) error {
 	} else if err := p.cross(in, from, highest, to); err != nil {
 		return err
 	}
-	if p.Policy.Kind == PolicyOneFirst {
+	if p.Policy.Kind == PolicyOneFirst || p.Policy.Kind == PolicyHandover {
 		if err := p.alone(in); err != nil {
 			return err
 		}
@@ -93,8 +93,9 @@ func (p *Plan) mixedVersions(in planInput) string {
 	return "the hosts do not have one version (" + strings.Join(versions, "; ") + "): an upgrade was broken off, or done with --limit"
 }
 
-// alone refuses and leaves out what does not go with hosts that are stopped for the
-// first one: others that keep the old version, and pauses, which prolong the outage.
+// alone refuses and leaves out what does not go with versions that must not serve side
+// by side: others that keep the old version, and pauses, which prolong the outage, or the
+// time in which old and new share the database.
 func (p *Plan) alone(in planInput) error {
 	for _, hp := range p.Hosts {
 		if hp.Stale && hp.From.Version != "" && hp.From.Version != hp.To.Version {
@@ -102,7 +103,11 @@ func (p *Plan) alone(in planInput) error {
 		}
 	}
 	if r := in.cluster.Rollout; r.Canary || r.PauseAfter > 0 {
-		p.Warnings = append(p.Warnings, "no pause and no watched canary: the other hosts are stopped meanwhile")
+		meanwhile := "the other hosts are stopped meanwhile"
+		if p.Policy.Kind == PolicyHandover {
+			meanwhile = "old and new would share the database meanwhile"
+		}
+		p.Warnings = append(p.Warnings, "no pause and no watched canary: "+meanwhile)
 	}
 	p.withoutPauses()
 	return nil
@@ -133,7 +138,7 @@ func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
 	p.Policy.Migrates = true
 	p.Policy.Reason = up.Reason
 	if up.Kind == grafana.OneFirst && len(in.cluster.Hosts) > 1 {
-		p.Policy.Kind = PolicyOneFirst
+		p.notSideBySide(in, from, to)
 	}
 	b := in.cluster.Database.Backup
 	p.Policy.Backup = !in.noBackup && (up.Dump || b.On != "" || b.Command != "")
@@ -171,12 +176,12 @@ func dumpHost(in planInput) (string, error) {
 func (p *Plan) setBatches(in planInput, order []string, limit int) error {
 	r := in.cluster.Rollout
 	var alone [][]string
-	if p.Policy.Kind == PolicyOneFirst {
-		p.Policy.Batches = [][]string{order[:1]}
-		if len(order) > 1 {
-			p.Policy.Batches = append(p.Policy.Batches, order[1:])
-		}
-		p.Policy.MaxUnavailable = len(in.cluster.Hosts)
+	switch p.Policy.Kind {
+	case PolicyOneFirst:
+		p.oneFirst(in, order)
+		return nil
+	case PolicyHandover:
+		p.handOver(in, order)
 		return nil
 	}
 	if p.Policy.Migrates || r.Canary {
@@ -209,10 +214,11 @@ func turnOrder(p *Plan, in planInput) []string {
 	if in.cluster.Alerting.HA == string(grafana.OnRedis) && !nothingRuns(in) {
 		slices.Reverse(order)
 	}
+	serves := func(h string) bool { return in.facts[h].Service.Running() && in.balancer[h] != "drain" }
 	sort.SliceStable(order, func(i, j int) bool {
 		a, b := in.facts[order[i]].Service, in.facts[order[j]].Service
-		if a.Running() != b.Running() {
-			return !a.Running()
+		if serves(order[i]) != serves(order[j]) {
+			return !serves(order[i])
 		}
 		if in.cluster.Alerting.HA != string(grafana.Gossip) || !a.Running() {
 			return false

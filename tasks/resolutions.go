@@ -37,7 +37,8 @@ const resolutionsMax = 6 * time.Minute
 // resolutionsTold waits before batch i until what resolved has been told.
 func (r *rollout) resolutionsTold(ctx context.Context, i int) error {
 	p := r.plan.Policy
-	if !mindsResolutions(r.cluster, r.plan.Command) || p.Kind != PolicyRolling || !r.anyUp(p.Batches[i]) {
+	waits := p.Kind == PolicyRolling || p.Kind == PolicyHandover && i == 0
+	if !mindsResolutions(r.cluster, r.plan.Command) || !waits || !r.anyUp(p.Batches[i]) {
 		return nil
 	}
 	begun := time.Now()

@@ -51,7 +51,17 @@ func (t turn) resume(ctx context.Context, v verb, to Deployed, f *Facts) error {
 	return t.tell(ctx, v, to)
 }
 
+// tell sends the turn. Starts of a run go one after another.
 func (t turn) tell(ctx context.Context, v verb, to Deployed) error {
+	if v != verbStop && locksMigrations(to.Version) {
+		over, err := t.starts.next(ctx, func() {
+			t.sink.Emit(event.Event{Kind: event.StepProgress, Run: t.run, Host: t.host.Name, Message: "wait until another host has started: both would want the migration lock"})
+		})
+		if err != nil {
+			return err
+		}
+		defer over()
+	}
 	return runTurn(ctx, t.host, v, t.cluster.Paths, to.Generation, t.cluster.Rollout.StartTimeout)
 }
 

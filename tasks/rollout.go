@@ -54,6 +54,9 @@ type rollout struct {
 	// shared answered before the first turn; see noteShared.
 	shared []dependency
 
+	// starts keeps hosts from starting at the same moment.
+	starts starts
+
 	mu       sync.Mutex
 	up       map[string]bool // hosts whose Grafana is meant to run right now
 	deployed map[string]bool // hosts with a generation that this rollout did not stop
@@ -64,6 +67,9 @@ type rollout struct {
 	parked    []string // hosts that are stopped while the first migrates
 	probes    map[string]*Probe
 	outcomes  map[string]HostOutcome
+	notes     map[string]string // what else the result shall say of a host
+	// handedOver: the hosts with the new version serve, and the others no longer do.
+	handedOver bool
 }
 
 // probe is the host's, made once, so that its HTTP connections are reused.
@@ -120,6 +126,9 @@ func (r *rollout) stopped(host string) {
 func (r *rollout) outcome(host string, o HostOutcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if n := r.notes[host]; n != "" {
+		o.Detail = also(o.Detail, n)
+	}
 	r.outcomes[host] = o
 }
 
@@ -149,7 +158,9 @@ func (r *rollout) roll(ctx context.Context) error {
 			break
 		}
 	}
-	return fleet.Join(failed...)
+	err := fleet.Join(failed...)
+	r.halfWay(err)
+	return err
 }
 
 // next is a batch and what comes after it. over ends the rollout.
@@ -167,7 +178,13 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 		return true, err
 	}
 	done := len(slices.Concat(p.Batches[:i]...))
-	err = r.batch(ctx, p.Batches[i], done, last)
+	hosts, dropped := p.Batches[i], error(nil)
+	if r.takesOver(i) {
+		if hosts, over, dropped = r.handOver(ctx, hosts); over {
+			return true, dropped
+		}
+	}
+	err = fleet.Join(dropped, r.batch(ctx, hosts, done, last))
 	if i == 0 {
 		r.firstDone = time.Now()
 	}
@@ -189,10 +206,11 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 }
 
 // mayBegin refuses a batch that must not begin: the operator wants to stop, another
-// host is unhealthy, or the lock was taken away. Where hosts are stopped for the
-// first, the turn at hand ends when they serve again.
+// host is unhealthy, or the lock was taken away. Where old and new must not serve side
+// by side, the turn at hand ends when all hosts serve again.
 func (r *rollout) mayBegin(ctx context.Context, i int) error {
-	if r.interrupted() && (i == 0 || r.plan.Policy.Kind != PolicyOneFirst) {
+	kind := r.plan.Policy.Kind
+	if r.interrupted() && (i == 0 || kind != PolicyOneFirst && kind != PolicyHandover) {
 		return interruptedError{next: r.goOn()}
 	}
 	if err := r.othersHealthy(ctx, r.plan.Policy.Batches[i]); err != nil {

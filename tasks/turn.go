@@ -44,7 +44,7 @@ func (r *rollout) turnOf(h fleet.Host) turn {
 // host is never left drained.
 func (t turn) take(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookBeforeHost, t.host.Host, t.plan); err != nil {
-		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: "the host was not touched", Next: "correct the hook and run apply again"}
+		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: t.untouched(), Next: "correct the hook, then: " + t.goOn()}
 	}
 	wasUp := t.isUp()
 	err := t.leave(ctx)
@@ -75,7 +75,7 @@ func (t turn) done(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookAfterHost, t.host.Host, t.plan); err != nil {
 		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: "hook after_host: " + err.Error()})
 	}
-	if t.last || t.rollout.plan.Policy.Kind == PolicyFirst {
+	if kind := t.rollout.plan.Policy.Kind; t.last || kind == PolicyFirst || kind == PolicyHandover {
 		return nil
 	}
 	return t.settled(ctx, t.host)
@@ -113,14 +113,20 @@ func (t turn) leave(ctx context.Context) error {
 		if err := t.balancer.Drain(ctx, t.host.Host); err != nil {
 			return &fleet.HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then run apply again"}
 		}
-		err := t.balancer.WaitIdle(ctx, t.host.Host, t.cluster.Rollout.Drain)
-		var busy *balancer.BusyError
-		if errors.As(err, &busy) {
-			t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: busy.Error()})
-			return nil
-		}
-		return err
+		return t.untilIdle(ctx)
 	})
+}
+
+// untilIdle waits for the requests that are in flight, at most as long as the inventory
+// says.
+func (t turn) untilIdle(ctx context.Context) error {
+	err := t.balancer.WaitIdle(ctx, t.host.Host, t.cluster.Rollout.Drain)
+	var busy *balancer.BusyError
+	if errors.As(err, &busy) {
+		t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: busy.Error()})
+		return nil
+	}
+	return err
 }
 
 // command stops, flips and starts as told, then waits for the gates and puts the
@@ -201,6 +207,7 @@ func (t turn) pass(ctx context.Context, want grafana.Version) error {
 			return err
 		}
 	}
+	t.healed(ctx, first)
 	return nil
 }
 
@@ -221,6 +228,10 @@ func (t turn) undrain(ctx context.Context) error {
 	}
 	if who := t.byHand[t.host.Name]; who != "" {
 		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "stays drained, by " + who + "; next: ghadeploy undrain INVENTORY " + t.host.Name})
+		return nil
+	}
+	if t.keptOut(t.host.Name) {
+		t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: "waits out of the load balancer: another version serves"})
 		return nil
 	}
 	return t.step(stepUndrain, func() error {

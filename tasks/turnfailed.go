@@ -142,6 +142,9 @@ func (t turn) noWayBack(ctx context.Context, before migrationCount) string {
 	if t.plan.From.Version == t.plan.To.Version || t.plan.From.Version == "" || t.migrations == nil {
 		return ""
 	}
+	if t.tookOver() {
+		return t.plan.To.Version + " serves by now, and " + t.plan.From.Version + " must not serve beside it"
+	}
 	rows, err := t.migrations(ctx)
 	switch {
 	case !before.known || err != nil:
@@ -219,9 +222,11 @@ func (t turn) healthy(ctx context.Context) bool {
 	return v.HealthErr == nil && v.Health.OK()
 }
 
-// balanced tells whether a turn puts its host back: there is a balancer, and nobody
-// keeps the host drained by hand.
-func (t turn) balanced() bool { return t.balancer != nil && t.byHand[t.host.Name] == "" }
+// balanced tells whether a turn puts its host back: there is a balancer, nobody keeps the
+// host drained by hand, and no other version serves.
+func (t turn) balanced() bool {
+	return t.balancer != nil && t.byHand[t.host.Name] == "" && !t.keptOut(t.host.Name)
+}
 
 // tailScript prints the last lines of the unit's journal, and of Grafana's log where
 // that is a file only.

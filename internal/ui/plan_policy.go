@@ -17,6 +17,7 @@ func (t PlanText) policy(b *strings.Builder, p *tasks.Plan) {
 	fmt.Fprintf(b, "\n  %s\n", t.Style.Strong("Rollout"))
 	t.fact(b, "policy", policyText(pol))
 	t.fact(b, "batches", batchesText(pol))
+	t.fact(b, "outage", pol.Outage)
 	gates := strings.Join(pol.Gates, ", ")
 	if len(pol.Final) > 0 {
 		gates += "; at the end, of the whole cluster: " + strings.Join(pol.Final, ", ")
@@ -57,6 +58,7 @@ func policyText(p tasks.Policy) string {
 		tasks.PolicyFirst:    "first deployment",
 		tasks.PolicyRolling:  "rolling",
 		tasks.PolicyOneFirst: "one first, an outage",
+		tasks.PolicyHandover: "handover",
 	}[p.Kind]
 	if text == "" {
 		text = string(p.Kind)
@@ -86,5 +88,16 @@ func batchesText(p tasks.Policy) string {
 		}
 		parts = append(parts, names(batch))
 	}
-	return fmt.Sprintf("%s (at most %d unavailable)", strings.Join(parts, " → "), p.MaxUnavailable)
+	return strings.Join(parts, " → ") + " (" + unavailableText(p) + ")"
+}
+
+// unavailableText says how many hosts do not serve at the worst moment.
+func unavailableText(p tasks.Policy) string {
+	switch p.Kind {
+	case tasks.PolicyOneFirst:
+		return "all are stopped while the first migrates"
+	case tasks.PolicyHandover:
+		return fmt.Sprintf("%s alone while the others restart", names(p.TakesOver))
+	}
+	return fmt.Sprintf("at most %d unavailable", p.MaxUnavailable)
 }

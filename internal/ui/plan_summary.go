@@ -50,6 +50,8 @@ func order(p *tasks.Plan) string {
 		return ""
 	case p.Policy.Kind == tasks.PolicyOneFirst:
 		return ", all but one stopped"
+	case p.Policy.Kind == tasks.PolicyHandover:
+		return ", " + names(p.Policy.TakesOver) + " first, then the others together"
 	case largest > 1:
 		return fmt.Sprintf(", up to %d at a time", largest)
 	}

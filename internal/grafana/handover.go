@@ -1,0 +1,60 @@
+package grafana
+
+import "fmt"
+
+// Handover is the third way of [UpgradePolicy]'s: one node is upgraded alone while the
+// others serve on, takes over, and the others follow. Old and new share the database
+// while the first one migrates, so it is for pairs of versions of which somebody has
+// measured what happens to reads and writes meanwhile.
+type Handover struct {
+	// Measured: reads and writes of the old version all came through.
+	Measured bool
+	// Unsafe: they did not, or the sources say that they cannot; Measured is false then.
+	Unsafe bool
+	// Reason is for the plan: what was measured, or what speaks against it.
+	Reason string
+}
+
+// handoverPair is an upgrade that was measured under reads and writes through the
+// balancer, from the first request before the first node's turn to the last one's end.
+type handoverPair struct {
+	from, to Version
+	database string
+	// figures is what was seen, for the plan and the docs.
+	figures string
+	source  string
+}
+
+// handoverBar is a version into which no handover leads: what the old one writes while
+// the new one migrates is lost, or refused.
+type handoverBar struct {
+	into   Version
+	text   string
+	source string
+}
+
+// handoverPairs are the upgrades that were measured and lost nothing. Figures and the
+// way they were measured are in docs/upgrades.md.
+func handoverPairs() []handoverPair { return nil }
+
+// handoverBars are the versions that are entered with all other nodes stopped.
+func handoverBars() []handoverBar { return nil }
+
+// HandoverBetween says what is known of a handover from one version to another on a
+// type of database ("postgres", "mysql"). A pair that was measured speaks for every pair
+// that lies within it: the migrations between are some of those that were measured.
+func HandoverBetween(from, to Version, database string) Handover {
+	for _, b := range handoverBars() {
+		if !from.AtLeast(b.into) && to.AtLeast(b.into) {
+			return Handover{Unsafe: true, Reason: b.text}
+		}
+	}
+	for _, p := range handoverPairs() {
+		if p.database == database && from.AtLeast(p.from) && (p.to.AtLeast(to) || sameMinor(p.to, to)) {
+			return Handover{Measured: true, Reason: fmt.Sprintf("measured from %s to %s: %s", p.from, p.to, p.figures)}
+		}
+	}
+	return Handover{Reason: fmt.Sprintf("nobody has measured what %s reads and writes on this database while %s migrates it", from, to)}
+}
+
+func sameMinor(a, b Version) bool { return a.major == b.major && a.minor == b.minor }
