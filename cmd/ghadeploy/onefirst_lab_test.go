@@ -44,7 +44,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 		return labSource(t, lab.StandIns(t, map[string][]string{labtest.V1031: nil, labtest.V1160: flags}))
 	}
 	c := labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Source: to(), Edit: func(doc map[string]any) {
-		with(map[string]any{"gate_timeout": "15s", "canary": true})(doc)
+		with(map[string]any{"gate_timeout": "15s", "canary": true, "major": "one-first"})(doc)
 		doc["database"].(map[string]any)["backup"] = map[string]any{"on": "h1"}
 	}})
 
@@ -108,7 +108,7 @@ func TestLabOthersThatWereStoppedAreBroughtBack(t *testing.T) {
 // turn, with all others stopped for it.
 func killedAfterTheFirst(t *testing.T) (c *labCluster, first string) {
 	lab := labtest.Need(t)
-	c = labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Edit: with(nil),
+	c = labDeployed(t, labtest.Options{Balancer: "haproxy", NoLive: true, Edit: with(map[string]any{"major": "one-first"}),
 		Source: labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1160: nil}))})
 	r := c.begin(t, major...)
 	// The others' turns begin with it; what they were sent would end by itself.

@@ -94,7 +94,7 @@ func TestAnUpgradeKeepsTheOthersServingAndCanBeTakenBack(t *testing.T) {
 			labtest.V1160: nil,
 		})),
 		Edit: func(doc map[string]any) {
-			rollout(map[string]any{"settle": "0s", "drain": "2s", "gate_timeout": "15s"})(doc)
+			rollout(map[string]any{"settle": "0s", "drain": "2s", "gate_timeout": "15s", "major": "one-first"})(doc)
 			doc["database"].(map[string]any)["backup"] = map[string]any{"on": "h1"}
 		},
 	})
