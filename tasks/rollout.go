@@ -178,15 +178,8 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 		return true, err
 	}
 	done := len(slices.Concat(p.Batches[:i]...))
-	hosts, dropped := p.Batches[i], error(nil)
-	if r.takesOver(i) {
-		if hosts, over, dropped = r.handOver(ctx, hosts); over {
-			return true, dropped
-		}
-	}
-	err = fleet.Join(dropped, r.batch(ctx, hosts, done, last))
-	if i == 0 {
-		r.firstDone = time.Now()
+	if over, err = r.turns(ctx, i, done, last); over {
+		return true, err
 	}
 	if err != nil {
 		if first {
@@ -201,6 +194,22 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 	}
 	if e := r.between(ctx, i, done); e != nil {
 		return true, fleet.Join(err, e)
+	}
+	return false, err
+}
+
+// turns are those of batch i, and before them, where it is time for it, the handover.
+// over: that did not come about.
+func (r *rollout) turns(ctx context.Context, i, done int, last bool) (over bool, err error) {
+	hosts := r.plan.Policy.Batches[i]
+	if r.takesOver(i) {
+		if hosts, over, err = r.handOver(ctx, hosts); over {
+			return true, err
+		}
+	}
+	err = fleet.Join(err, r.batch(ctx, hosts, done, last))
+	if i == 0 {
+		r.firstDone = time.Now()
 	}
 	return false, err
 }
