@@ -182,7 +182,7 @@ type Credentials struct {
 
 // Backup says how the database is dumped before a version change.
 type Backup struct {
-	On      string // host name; empty: the first host that has the tools
+	On      string // host name, or "operator": this machine; empty: the first host that has the tools, or else this machine
 	Keep    int    // dumps kept; default 5
 	Command string // replaces the built-in dump
 	Dir     string // on the host; default /var/lib/ghadeploy/backups

@@ -124,6 +124,9 @@ func (d *decoder) database(n *node) Database {
 	}
 	b := n.get("backup")
 	db.Backup = Backup{On: d.text(b.get("on"), ""), Keep: d.integer(b.get("keep"), 5), Command: d.text(b.get("command"), ""), Dir: d.text(b.get("dir"), "/var/lib/ghadeploy/backups")}
+	if db.Backup.On == "local" {
+		db.Backup.On = "operator"
+	}
 	return db
 }
 

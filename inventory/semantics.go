@@ -93,7 +93,7 @@ func (d *decoder) databaseRules(c *Cluster, n *node) {
 	}
 	d.poolRules(db, n)
 	d.databaseTLSRules(db, n)
-	if on := n.find("backup", "on"); on != nil && db.Backup.On != "" && c.Host(db.Backup.On) == nil {
+	if on := n.find("backup", "on"); on != nil && db.Backup.On != "" && db.Backup.On != "operator" && c.Host(db.Backup.On) == nil {
 		d.rep.hintf(on.pos, didYouMean(db.Backup.On, hostNames(c.Hosts)), "database.backup.on names the unknown host %q", db.Backup.On)
 	}
 }

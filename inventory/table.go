@@ -153,10 +153,10 @@ func (t tables) database() *item {
 			key("password", secret("").with("", `"${env:PGPASSWORD}"`)),
 		)),
 		key("backup", section("The dump that is taken before a version change.",
-			key("on", text("Name of the host that dumps.").with("the first host that has the tools", "g1")),
+			key("on", text("Name of the host that dumps; operator: this machine, through a host.").with("the first host that has the tools, or else this machine", "g1")),
 			key("keep", number("Dumps kept.", "5", 1, 1000)),
 			key("command", &item{kind: textKind, command: true, doc: "Replaces the built-in dump; run by sh on that host.", example: "/usr/local/bin/dump-grafana"}),
-			key("dir", formatted(t.path, "Where dumps lie on the host.").with("/var/lib/ghadeploy/backups", "")),
+			key("dir", formatted(t.path, "Where dumps lie on the host; with on: operator, on this machine.").with("/var/lib/ghadeploy/backups", "")),
 		)),
 	)
 }

@@ -234,8 +234,14 @@ func (r *Runner) dump(ctx context.Context, hosts []fleet.Host, plan *Plan) (data
 		return database.Backup{}, err
 	}
 	version := r.c.Grafana.Version
-	if plan != nil && plan.Host(h.Name).From.Version != "" {
-		version = plan.Host(h.Name).From.Version
+	if plan != nil {
+		from := plan.Host(h.Name)
+		if from == nil { // this machine
+			from = plan.Host(hosts[0].Name)
+		}
+		if from != nil && from.From.Version != "" {
+			version = from.From.Version
+		}
 	}
 	return database.Dump(ctx, h, r.c.Database, database.BackupOptions{Cluster: r.c.Name, Version: version})
 }

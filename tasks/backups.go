@@ -38,12 +38,14 @@ func (r *Runner) Backup(ctx context.Context) (database.Backup, error) {
 	return r.dump(ctx, hosts, nil)
 }
 
-// Backups lists the dumps of this cluster on all hosts, newest first.
+// Backups lists the dumps of this cluster on all hosts and on this machine, newest first.
 func (r *Runner) Backups(ctx context.Context) ([]database.Backup, error) {
 	all, err := each(ctx, r, func(ctx context.Context, h fleet.Host) ([]database.Backup, error) {
 		return database.ListBackups(ctx, h, r.c.Database, r.c.Name)
 	})
-	out := slices.Concat(all...)
+	here, hereErr := database.ListBackups(ctx, database.OperatorHost(nil), r.c.Database, r.c.Name)
+	err = fleet.Join(err, hereErr)
+	out := slices.Concat(append(all, here)...)
 	slices.SortFunc(out, func(a, b database.Backup) int { return b.Time.Compare(a.Time) })
 	return out, err
 }
@@ -100,7 +102,7 @@ func (r *Runner) locateDump(ctx context.Context, hosts []fleet.Host, dump string
 	if !ok {
 		name, path = "", dump
 	}
-	for _, h := range hosts {
+	for _, h := range append(slices.Clone(hosts), database.OperatorHost(hosts[0])) {
 		if name != "" && h.Name != name {
 			continue
 		}

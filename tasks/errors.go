@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,8 +48,18 @@ type CheckError struct {
 // Error lists the failed checks, and says how to go on in spite of them.
 func (e *CheckError) Error() string {
 	s := fmt.Sprintf("%d checks failed, nothing was touched: %s; next: ghadeploy check INVENTORY", len(e.Failed), strings.Join(e.Failed, "; "))
-	if len(e.Names) > 0 {
-		s += ", or go on in spite of it with --skip-check " + strings.Join(e.Names, ",")
+	// Without the check of the dump the dump fails all the same, after everything was
+	// uploaded: who goes on in spite of it goes on without a dump.
+	names := slices.DeleteFunc(slices.Clone(e.Names), func(n string) bool { return n == "backup" })
+	var flags []string
+	if len(names) < len(e.Names) {
+		flags = append(flags, "--no-backup")
+	}
+	if len(names) > 0 {
+		flags = append(flags, "--skip-check "+strings.Join(names, ","))
+	}
+	if len(flags) > 0 {
+		s += ", or go on in spite of it with " + strings.Join(flags, " ")
 	}
 	return s
 }

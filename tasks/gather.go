@@ -170,8 +170,9 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 	in := planInput{
 		cluster: r.c, command: r.o.Command, selected: r.selected(), desired: p.desired, before: p.before,
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
-		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup,
+		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup, here: database.OperatorHas(r.c.Database.Type),
 	}
+	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex
 	hosts := make([]fleet.Host, len(p.hosts))
 	for i, h := range p.hosts {

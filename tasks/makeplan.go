@@ -30,6 +30,10 @@ type planInput struct {
 	before         []Action
 	allowDowngrade bool
 	noBackup       bool
+	// here tells whether the operator's machine has the tools for a dump, and hereDir
+	// where the dump would lie there.
+	here    bool
+	hereDir string
 }
 
 // makePlan says what has to be done. It is pure.

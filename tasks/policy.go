@@ -43,6 +43,9 @@ func (p *Plan) setPolicy(in planInput) error {
 	if !deployed {
 		limit = 1
 		p.deployFirst()
+		if _, err := dumpHost(in); err != nil && in.cluster.Database.Type != "sqlite3" && !in.noBackup {
+			p.Warnings = append(p.Warnings, "an upgrade that has to dump the database would be refused: "+err.Error())
+		}
 	} else if err := p.cross(in, from, highest, to); err != nil {
 		return err
 	}
@@ -144,10 +147,14 @@ func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
 	p.Policy.Backup = !in.noBackup && (up.Dump || b.On != "" || b.Command != "")
 	if p.Policy.Backup {
 		where, err := dumpHost(in)
+		summary := fmt.Sprintf("dump database %s", in.cluster.Database.Name)
+		if where == database.Operator {
+			summary += " with this machine's tools, into " + in.hereDir
+		}
 		if err != nil {
 			p.Warnings = append(p.Warnings, "apply will refuse: "+err.Error())
 		}
-		p.Before = append(p.Before, Action{Kind: ActionBackup, Host: where, Summary: fmt.Sprintf("dump database %s", in.cluster.Database.Name), Reason: fmt.Sprintf("version %s -> %s", from, to)})
+		p.Before = append(p.Before, Action{Kind: ActionBackup, Host: where, Summary: summary, Reason: fmt.Sprintf("version %s -> %s", from, to)})
 	} else if up.Dump {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s -> %s without a dump of the database: there is no way back", from, to))
 	}
@@ -155,10 +162,17 @@ func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
 }
 
 // dumpHost is where the dump will be made, as [database.PickHost] will find it: the
-// host that the inventory names, or the first that has the tools.
+// host that the inventory names, or the first that has the tools, or else this machine.
 func dumpHost(in planInput) (string, error) {
 	db := in.cluster.Database
 	missing := &database.NoToolsError{Type: db.Type}
+	if db.Backup.On == database.Operator {
+		if in.here || db.Backup.Command != "" {
+			return database.Operator, nil
+		}
+		missing.Hosts = []string{database.Operator}
+		return database.Operator, missing
+	}
 	for _, h := range in.cluster.Hosts {
 		f := in.facts[h.Name]
 		if db.Backup.On != "" && h.Name != db.Backup.On || f == nil {
@@ -168,6 +182,12 @@ func dumpHost(in planInput) (string, error) {
 			return h.Name, nil
 		}
 		missing.Hosts = append(missing.Hosts, h.Name)
+	}
+	if db.Backup.On == "" && in.here {
+		return database.Operator, nil
+	}
+	if db.Backup.On == "" {
+		missing.Hosts = append(missing.Hosts, database.Operator)
 	}
 	return cmp.Or(db.Backup.On, in.cluster.Hosts[0].Name), missing
 }

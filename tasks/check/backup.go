@@ -23,11 +23,15 @@ func backupChecks() []unit {
 	}}
 }
 
-// checkBackup looks for a host that can dump the database. Without one, a run that has
-// to is refused before it stages anything; the others are told, where a host is named.
+// checkBackup looks for a host, or this machine, that can dump the database. Without one,
+// a run that has to is refused before it stages anything; the others are warned.
 func checkBackup(_ context.Context, r *run) []Finding {
 	db := r.Cluster.Database
 	missing := &database.NoToolsError{Type: db.Type}
+	here := (db.Backup.On == "" || db.Backup.On == database.Operator) && database.OperatorHas(db.Type)
+	if db.Backup.On == database.Operator && !here {
+		missing.Hosts = []string{database.Operator}
+	}
 	for _, h := range r.Hosts {
 		f, known := r.facts[h.Name]
 		if !known || db.Backup.On != "" && h.Name != db.Backup.On {
@@ -40,14 +44,18 @@ func checkBackup(_ context.Context, r *run) []Finding {
 		}
 		missing.Hosts = append(missing.Hosts, h.Name)
 	}
+	if here && (len(missing.Hosts) > 0 || db.Backup.On == database.Operator) {
+		return ok("this machine dumps the database, through a host: no host has the tools")
+	}
+	if db.Backup.On == "" && len(missing.Hosts) > 0 {
+		missing.Hosts = append(missing.Hosts, database.Operator)
+	}
 	const later = "an upgrade that has to dump the database would be refused"
 	switch {
 	case len(missing.Hosts) == 0:
 		return []Finding{skipped("no host's facts could be read", later, "ghadeploy check again once they can")}
 	case r.Dump:
 		return []Finding{fail(missing.What(), "this run dumps the database before the first host changes", missing.Fix()+"; or go on without a dump: --no-backup")}
-	case db.Backup.On != "":
-		return []Finding{warn(missing.What(), later, missing.Fix())}
 	}
-	return []Finding{skipped(missing.What(), later, missing.Fix())}
+	return []Finding{warn(missing.What(), later, missing.Fix()+"; or upgrade without a dump, and without a way back: --no-backup")}
 }

@@ -51,6 +51,9 @@ var dumpScript string
 //go:embed finish.sh
 var finishScript string
 
+//go:embed low.sh
+var lowScript string
+
 //go:embed verify.sh
 var verifyScript string
 
@@ -74,13 +77,14 @@ func (e *NoToolsError) Error() string { return "back up the database: " + e.What
 
 // What is missing, and where.
 func (e *NoToolsError) What() string {
-	return fmt.Sprintf("none of %s has %s", strings.Join(e.Hosts, ", "), tools[e.Type].commands)
+	hosts := strings.Replace(strings.Join(e.Hosts, ", "), Operator, "this machine", 1)
+	return fmt.Sprintf("none of %s has %s", hosts, tools[e.Type].commands)
 }
 
 // Fix says what to install, or what to write instead.
 func (e *NoToolsError) Fix() string {
 	t := tools[e.Type]
-	return fmt.Sprintf("install them on one host (apt-get install %s, or dnf install %s; not older than the server) and name it in database.backup.on, or set database.backup.command", t.debian, t.redhat)
+	return fmt.Sprintf("install them on one host (apt-get install %s, or dnf install %s; not older than the server) or on this machine, or set database.backup.command", t.debian, t.redhat)
 }
 
 // HasTools tells whether a host with these commands can dump a database of the type
@@ -95,9 +99,16 @@ func HasTools(kind string, has func(command string) bool) bool {
 }
 
 // PickHost is where [Dump] runs: database.backup.on, or the first host that has the
-// tools. The error is a *[NoToolsError] when none has. With a backup command
+// tools, or else this machine, when it has them. The error is a *[NoToolsError] when none has. With a backup command
 // no tools are looked for.
 func PickHost(ctx context.Context, hosts []fleet.Host, db inventory.Database) (fleet.Host, error) {
+	if db.Backup.On == Operator && len(hosts) > 0 {
+		here := OperatorHost(hosts[0])
+		if db.Backup.Command == "" && !OperatorHas(db.Type) {
+			return here, &NoToolsError{Type: db.Type, Hosts: []string{Operator}}
+		}
+		return here, nil
+	}
 	if db.Backup.On != "" {
 		for _, h := range hosts {
 			if h.Name == db.Backup.On {
@@ -125,6 +136,12 @@ func PickHost(ctx context.Context, hosts []fleet.Host, db inventory.Database) (f
 		}
 		missing.Hosts = append(missing.Hosts, h.Name)
 	}
+	if db.Backup.On == "" {
+		if OperatorHas(db.Type) {
+			return OperatorHost(hosts[0]), nil
+		}
+		missing.Hosts = append(missing.Hosts, Operator)
+	}
 	return fleet.Host{}, missing
 }
 
@@ -145,7 +162,11 @@ func hasTools(ctx context.Context, h fleet.Host, kind string) (bool, error) {
 func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions) (Backup, error) {
 	now := time.Now().UTC()
 	b := Backup{Host: host.Name, Version: opts.Version, Time: now.Truncate(time.Second)}
-	final := path.Join(cmp.Or(db.Backup.Dir, DefaultBackupDir), fmt.Sprintf("%s-%s-%s.dump", opts.Cluster, now.Format(stamp), opts.Version))
+	dir, err := backupDir(host, db, opts.Cluster)
+	if err != nil {
+		return b, err
+	}
+	final := path.Join(dir, fmt.Sprintf("%s-%s-%s.dump", opts.Cluster, now.Format(stamp), opts.Version))
 	if db.Backup.Command != "" {
 		return dumpByCommand(ctx, host, db, opts, b, final)
 	}
@@ -154,13 +175,17 @@ func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts Back
 	} else if !ok {
 		return b, &NoToolsError{Hosts: []string{host.Name}, Type: db.Type}
 	}
-	args, stdin, err := toolInput(db)
+	reach, err := reachFrom(ctx, host, db)
 	if err != nil {
 		return b, err
 	}
-	args = append(args, final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)))
-	res, err := host.Run(ctx, remote.Command{Script: dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, LowPriority: true, Step: "dump the database"})
+	args, stdin, err := toolInput(db, reach)
 	if err != nil {
+		return b, reach.Close(err)
+	}
+	args = append(args, final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)))
+	res, err := host.Run(ctx, remote.Command{Script: lowScript + dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, LowPriority: true, Step: "dump the database"})
+	if err = reach.Close(err); err != nil {
 		return b, err
 	}
 	return b, b.read(host.Name, final, string(res.Stdout))
@@ -216,22 +241,41 @@ func familyPattern(cluster string) string {
 	return regexp.QuoteMeta(cluster) + `-[0-9]{8}T[0-9]{6}Z-[^/]*\.dump`
 }
 
-// toolInput is the first six arguments of the scripts, and their standard input.
-func toolInput(db inventory.Database) ([]string, *bytes.Buffer, error) {
-	host, port, err := hostPort(db.Host, map[string]int{"postgres": 5432, "mysql": 3306}[db.Type])
+// usualPort is a server's without one in database.host.
+func usualPort(kind string) int { return map[string]int{"postgres": 5432, "mysql": 3306}[kind] }
+
+// reachFrom is how the tools on a host reach the database: nil where they dial it
+// themselves.
+func reachFrom(ctx context.Context, host fleet.Host, db inventory.Database) (*relay, error) {
+	via, here := onOperator(host)
+	if !here {
+		return nil, nil
+	}
+	return openRelay(ctx, via, db)
+}
+
+// toolInput is the first six arguments of the scripts, and their standard input. With a
+// relay the tools know nothing of TLS: the relay speaks it.
+func toolInput(db inventory.Database, reach *relay) ([]string, *bytes.Buffer, error) {
+	host, port, err := hostPort(db.Host, usualPort(db.Type))
 	if err != nil {
 		return nil, nil, err
 	}
 	var in bytes.Buffer
 	line := func(content []byte) { in.WriteString(base64.StdEncoding.EncodeToString(content) + "\n") }
 	ssl := cmp.Or(db.SSLMode, "disable")
+	certificates, socket := []string{db.CACert, db.ClientCert, db.ClientKey}, ""
+	if reach != nil {
+		host, port, ssl, certificates = reach.dir, 5432, "relay", []string{"", "", ""}
+		socket = path.Join(reach.dir, ".s.PGSQL."+socketPort)
+	}
 	if db.Type == "postgres" {
 		escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`)
 		line([]byte("*:*:*:*:" + escape.Replace(db.Password.Reveal()) + "\n"))
 	} else {
-		line([]byte(optionFile(db, host, port)))
+		line([]byte(optionFile(db, host, port, socket)))
 	}
-	for _, file := range []string{db.CACert, db.ClientCert, db.ClientKey} {
+	for _, file := range certificates {
 		var content []byte
 		if file != "" {
 			if content, err = localfile.Read(context.Background(), file, localfile.Small); err != nil {
@@ -243,20 +287,22 @@ func toolInput(db inventory.Database) ([]string, *bytes.Buffer, error) {
 	return []string{db.Type, host, strconv.Itoa(port), db.User, db.Name, ssl}, &in, nil
 }
 
-// optionFile is the login for MySQL's tools.
-func optionFile(db inventory.Database, host string, port int) string {
+// optionFile is the login for MySQL's tools: over TCP, or a socket when there is one.
+func optionFile(db inventory.Database, host string, port int, socket string) string {
 	quote := func(s string) string {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
 	}
-	s := fmt.Sprintf("[client]\nhost=%s\nport=%d\nprotocol=tcp\nuser=%s\npassword=%s\n", quote(host), port, quote(db.User), quote(db.Password.Reveal()))
+	s := fmt.Sprintf("[client]\nuser=%s\npassword=%s\nloose-local-infile=0\n", quote(db.User), quote(db.Password.Reveal()))
+	if socket != "" {
+		return s + "protocol=socket\nsocket=" + quote(socket) + "\nloose-ssl-mode=DISABLED\nloose-skip-ssl\n"
+	}
+	s += fmt.Sprintf("host=%s\nport=%d\nprotocol=tcp\n", quote(host), port)
+	// Both families of tools know these; "loose-" lets each skip the other's.
 	switch db.SSLMode {
-	case "true", "verify-full":
-		// Both families of tools know these; "loose-" lets each skip the other's.
-		s += "loose-ssl-mode=VERIFY_IDENTITY\nloose-ssl-verify-server-cert\n"
-	case "verify-ca":
-		s += "loose-ssl-mode=VERIFY_CA\nloose-ssl\n"
-	case "require", "skip-verify":
+	case "true":
+		return s + "loose-ssl-mode=VERIFY_IDENTITY\nloose-ssl-verify-server-cert\n"
+	case "skip-verify":
 		s += "loose-ssl-mode=REQUIRED\nloose-ssl\n"
 	}
-	return s
+	return s + "loose-skip-ssl-verify-server-cert\n"
 }

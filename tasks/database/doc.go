@@ -9,6 +9,8 @@
 //
 // A login is always tried through a host's own connection, with the real
 // drivers, so that what is tested is what Grafana on that host will reach.
-// Dumps are made on a host by the database's own tools: a Grafana database may
-// be larger than the operator's line.
+// Dumps are made by the database's own tools, on a host where one has them (a
+// Grafana database may be larger than the operator's line), else on the operator's
+// machine, through a host. What a server says, and what stands in a dump, is not
+// trusted: guards stand before the logins, and no tool runs as root.
 package database

@@ -1,5 +1,6 @@
+hash() { if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi; }
 # Follows the making of $part: puts it in place as $final and keeps the newest.
-sum=$(sha256sum "$part"); sum=${sum%% *}
+sum=$(hash "$part"); sum=${sum%% *}
 size=$(wc -c <"$part")
 chmod 600 "$part"
 sync "$part" 2>/dev/null || sync

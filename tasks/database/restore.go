@@ -1,7 +1,6 @@
 package database
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -47,17 +46,27 @@ func Restore(ctx context.Context, host fleet.Host, db inventory.Database, dump s
 	} else if !ok {
 		return &NoToolsError{Hosts: []string{host.Name}, Type: db.Type}
 	}
-	args, stdin, err := toolInput(db)
+	if via, here := onOperator(host); here && db.Type == "postgres" {
+		if err := VerifyDump(ctx, host, db, dump); err != nil {
+			return err
+		}
+		return restoreHere(ctx, via, db, dump)
+	}
+	reach, err := reachFrom(ctx, host, db)
 	if err != nil {
 		return err
+	}
+	args, stdin, err := toolInput(db, reach)
+	if err != nil {
+		return reach.Close(err)
 	}
 	wipe := wipePostgres
 	if db.Type != "postgres" {
 		wipe = wipeMySQL
 	}
 	stdin.WriteString(base64.StdEncoding.EncodeToString([]byte(wipe)) + "\n")
-	_, err = host.Run(ctx, remote.Command{Script: verifyScript + restoreScript, Args: append(args, dump), Become: true, Stdin: stdin, Timeout: -1, Step: "restore the database from " + dump})
-	return err
+	_, err = host.Run(ctx, remote.Command{Script: lowScript + verifyScript + restoreScript, Args: append(args, dump), Become: true, Stdin: stdin, Timeout: -1, Step: "restore the database from " + dump})
+	return reach.Close(err)
 }
 
 // VerifyDump tells whether host has a dump and what it takes to put it back: the
@@ -68,9 +77,20 @@ func VerifyDump(ctx context.Context, host fleet.Host, db inventory.Database, dum
 	} else if !ok {
 		return &NoToolsError{Hosts: []string{host.Name}, Type: db.Type}
 	}
-	_, err := host.Run(ctx, remote.Command{Script: verifyScript + `verify "$1" "$2"`, Args: []string{db.Type, dump}, Become: true, Timeout: -1, Step: "verify " + dump})
+	ssl := ""
+	if _, here := onOperator(host); here {
+		ssl = "relay"
+	}
+	_, err := host.Run(ctx, remote.Command{Script: lowScript + verifyScript + verifyOnly, Args: []string{db.Type, dump, ssl}, Become: true, Timeout: -1, Step: "verify " + dump})
 	return err
 }
+
+// verifyOnly runs verify.sh without a database.
+const verifyOnly = `
+set -eu
+kind=$1 ssl=$3 tmp=/nonexistent
+unprivileged 2>/dev/null
+verify "$1" "$2"`
 
 // listScript prints size, hash and name of the dumps.
 const listScript = `[ -d "$1" ] || exit 0
@@ -82,7 +102,10 @@ done`
 
 // ListBackups lists the cluster's dumps on host, newest first.
 func ListBackups(ctx context.Context, host fleet.Host, db inventory.Database, cluster string) ([]Backup, error) {
-	dir := cmp.Or(db.Backup.Dir, DefaultBackupDir)
+	dir, err := backupDir(host, db, cluster)
+	if err != nil {
+		return nil, err
+	}
 	res, err := host.Run(ctx, remote.Command{Script: listScript, Args: []string{dir, familyPattern(cluster)}, Become: true, Timeout: 15 * time.Second, Step: "list the dumps"})
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func TestFamilyPatternIsOneClusters(t *testing.T) {
 func TestSecretsTravelOnStdinOnly(t *testing.T) {
 	for _, kind := range []string{"postgres", "mysql"} {
 		db := inventory.Database{Type: kind, Host: "db.example.com", Name: "g", User: "u", Password: inventory.NewSecret(`can:ary\"1`, "literal")}
-		args, stdin, err := toolInput(db)
+		args, stdin, err := toolInput(db, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
