@@ -80,7 +80,7 @@ func TestAnInventoryThatIsNoneIsNotShown(t *testing.T) {
 	for name, file := range map[string]string{
 		"a pipe": pipe, "a device": "/dev/zero", "a folder": dir, "a private key": write(key), "an age key": write("# created: now\nAGE-SECRET-KEY-1" + canary + "\n"),
 		"a secret": write(canary + "\n"), "a secret with a colon": write(canary + ":" + canary + "\n"), "a password that reads as an alias": write("cluster: p\nssh: {password: *" + canary + "}\n"),
-		"a key within": write("cluster: p\nssh:\n  password: |\n    " + strings.ReplaceAll(key, "\n", "\n    ") + "\n x: [\n"),
+		"a key within":                       write("cluster: p\nssh:\n  password: |\n    " + strings.ReplaceAll(key, "\n", "\n    ") + "\n x: [\n"),
 		"a key whose lines are not indented": write("cluster: p\nssh:\n  password: |\n" + key),
 		"a value that goes on":               write("cluster: p\nssh:\n  password: >\n " + canary + "\n\t" + canary + "\n"),
 	} {

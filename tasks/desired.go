@@ -71,8 +71,8 @@ func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, er
 		}
 	}
 	g := &Generation{Version: version, Release: rel.Name(), Plugins: slices.Clone(in.Plugins)}
-	mask := newMasker(secretsOf(c))
-	g.add(GenerationFile{Path: iniFile, Mode: 0o640, Content: rendered.INI, Shown: rendered.Shown})
+	mask := clusterMasker(c)
+	g.add(GenerationFile{Path: iniFile, Mode: 0o640, Content: rendered.INI, Shown: mask.ini(rendered.Shown)})
 	for _, name := range slices.Sorted(maps.Keys(rendered.Secrets)) {
 		g.add(GenerationFile{Path: path.Join(secretsDir, name), Mode: 0o640, Content: rendered.Secrets[name]})
 	}
@@ -106,18 +106,22 @@ func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, mask masker) erro
 		if !ok {
 			return &UsageError{fmt.Sprintf("%s was not read", l.source)}
 		}
-		f := GenerationFile{Path: l.path, Mode: 0o640, Content: b, Owned: l.owned}
+		f := GenerationFile{Path: l.path, Mode: 0o640, Content: b, Owned: l.owned, unknown: l.unknown}
 		if l.owned {
 			f.Mode = 0o600
 		}
-		if !l.secret {
-			f.Shown = mask.text(b)
+		switch {
+		case l.secret:
+		case l.unknown:
+			f.Shown = fingerprint(b)
+		default:
+			f.Shown = mask.text(l.path, b)
 		}
 		g.add(f)
 	}
 	for _, p := range slices.Sorted(maps.Keys(in.Provisioning)) {
 		b := in.Provisioning[p]
-		g.add(GenerationFile{Path: path.Join(provisioning, p), Mode: 0o640, Content: b, Shown: mask.text(b)})
+		g.add(GenerationFile{Path: path.Join(provisioning, p), Mode: 0o640, Content: b, Shown: mask.text(p, b)})
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 }
 
 func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Generation) (out []Drift, err error) {
-	mask := newMasker(secretsOf(r.c))
+	mask := clusterMasker(r.c)
 	if f.Current != "" && f.Current != g.ID {
 		out = append(out, Drift{Host: h.Name, Path: "generation", What: "changed", Unified: "current is " + f.Current + ", the inventory makes " + g.ID + ": see ghadeploy plan\n"})
 	}
@@ -90,7 +90,7 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Gener
 	for i, d := range out {
 		w := g.file(d.Path)
 		if have, ok := texts[d.Path]; ok && w != nil && w.Shown != nil && !strings.HasPrefix(d.Path, secretsDir) {
-			out[i].Unified = unified(d.Path, w.Shown, mask.text(have))
+			out[i].Unified = unified(d.Path, w.Shown, mask.again(*w, have))
 		}
 	}
 	return out, err

@@ -174,6 +174,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex
+	mask := clusterMasker(r.c)
 	hosts := make([]fleet.Host, len(p.hosts))
 	for i, h := range p.hosts {
 		hosts[i], in.facts[h.Name] = h.Host, h.facts
@@ -182,7 +183,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		}
 	}
 	err := fleet.Each(hosts, func(i int, h fleet.Host) error {
-		old, err := readShown(ctx, h, r.c.Paths, p.hosts[i].facts, p.desired[h.Name].Generation)
+		old, err := readShown(ctx, h, r.c.Paths, p.hosts[i].facts, p.desired[h.Name].Generation, mask)
 		mu.Lock()
 		defer mu.Unlock()
 		in.old[h.Name] = old
@@ -229,7 +230,7 @@ const textsOutput = 4 << 20
 
 // readShown reads the texts of a host's current files that differ from what they
 // will be, for diffs. It costs a round trip only where there is such a file.
-func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Facts, g *Generation) (map[string][]byte, error) {
+func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Facts, g *Generation, mask masker) (map[string][]byte, error) {
 	var ask []string
 	for _, w := range g.Files {
 		if have, there := f.Files[w.Path]; there && have != w.SHA256 && w.Shown != nil {
@@ -245,7 +246,14 @@ func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Fact
 	if err != nil {
 		return nil, err
 	}
-	return splitTexts(h.Name, res.Stdout)
+	old, err := splitTexts(h.Name, res.Stdout)
+	// Another version of ghadeploy may have left them there, and hidden less.
+	for name, text := range old {
+		if w := g.file(name); w != nil {
+			old[name] = mask.again(*w, text)
+		}
+	}
+	return old, err
 }
 
 // splitTexts takes "length, tab, path, newline, text" apart, again and again.

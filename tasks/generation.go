@@ -35,8 +35,10 @@ type GenerationFile struct {
 	Owned   bool
 	Content []byte
 	// Shown is the content with secrets masked, for diffs; nil: never shown.
-	Shown  []byte
-	SHA256 string
+	Shown []byte
+	// unknown: of a format that is not understood, and shown by its fingerprint.
+	unknown bool
+	SHA256  string
 }
 
 // manifest is manifest.json: what a generation consists of, with nothing of

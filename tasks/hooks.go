@@ -103,6 +103,7 @@ func (k hooks) fire(ctx context.Context, n hookName, env map[string]string, payl
 	if err != nil {
 		return err
 	}
+	in = []byte(clusterMasker(k.cluster).line(string(in)))
 	limit := k.timeout
 	if limit == 0 {
 		limit = hookTimeout

@@ -21,10 +21,11 @@ type runJournal struct {
 	lock         *lock.Lock
 	local        *journal.File
 	first        journal.Entry
+	hide         func(string) string
 }
 
 func (r *Runner) newJournal(held *lock.Lock) *runJournal {
-	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name)}
+	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name), hide: Mask(r.c)}
 	h := lock.NewHolder(r.o.Command, r.id)
 	j.first = journal.Entry{Run: r.id, Cluster: r.c.Name, Step: "run", Result: "started", Data: map[string]string{
 		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.File), "ghadeploy": r.o.ToolVersion,
@@ -57,7 +58,7 @@ func (j *runJournal) begin(p *Plan) {
 func (j *runJournal) end(res *Result, err error) {
 	e := journal.Entry{Time: time.Now().UTC(), Run: j.run, Cluster: j.cluster, Step: "run", Result: "done", Data: map[string]string{}}
 	if err != nil {
-		e.Result, e.Message = "failed", err.Error()
+		e.Result, e.Message = "failed", j.hide(err.Error())
 		if errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted) {
 			e.Result = "interrupted"
 		}

@@ -17,6 +17,7 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 	if len(r.c.Notify) == 0 {
 		return func(error) {}
 	}
+	hide := Mask(r.c)
 	by := lock.NewHolder(r.o.Command, r.id)
 	m := notify.Message{
 		Cluster: r.c.Name, Run: r.id, Command: r.o.Command, User: by.User, From: by.From,
@@ -36,14 +37,14 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 	return func(err error) {
 		m.Event, m.End = notify.Success, time.Now().UTC()
 		if err != nil {
-			m.Event, m.Error = notify.Failure, err.Error()
+			m.Event, m.Error = notify.Failure, hide(err.Error())
 		}
 		m.Seconds = m.End.Sub(m.Start).Seconds()
 		told := m.Hosts
 		m.Hosts = nil // the message of the beginning may still be on its way
 		for _, h := range told {
 			o := res.Hosts[h.Host]
-			m.Hosts = append(m.Hosts, notify.Host{Host: h.Host, Outcome: o.Outcome, Runs: o.Runs, Detail: o.Detail})
+			m.Hosts = append(m.Hosts, notify.Host{Host: h.Host, Outcome: o.Outcome, Runs: o.Runs, Detail: hide(o.Detail)})
 		}
 		t.End(ctx, m)
 	}

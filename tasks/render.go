@@ -151,6 +151,7 @@ type localFile struct {
 	path, source string
 	owned        bool // by the service user, see GenerationFile.Owned
 	secret       bool // never shown
+	unknown      bool // of a format that is not understood: never shown but by its fingerprint
 }
 
 // localFiles lists the certificates, keys and other files that the inventory names.
@@ -176,7 +177,7 @@ func localFiles(c *inventory.Cluster) (out []localFile) {
 		out = append(out, localFile{path: ldapFile, source: c.Grafana.LDAP})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Grafana.Files)) {
-		out = append(out, localFile{path: path.Join(etcDir, name), source: c.Grafana.Files[name]})
+		out = append(out, localFile{path: path.Join(etcDir, name), source: c.Grafana.Files[name], unknown: true})
 	}
 	slices.SortFunc(out, func(a, b localFile) int { return cmp.Compare(a.path, b.path) })
 	return out

@@ -32,7 +32,17 @@ func New(c *inventory.Cluster, o Options) *Runner {
 	if o.Dialer == nil {
 		o.Dialer = &remote.Dialer{}
 	}
+	o.Sink = hiding(Mask(c), o.Sink)
 	return &Runner{c: c, o: o, id: newRunID(time.Now()), pool: newPool()}
+}
+
+// hiding keeps a cluster's secrets out of events, whoever wrote what they say: hosts, logs,
+// other programs' errors.
+func hiding(hide func(string) string, to event.Sink) event.Sink {
+	return func(e event.Event) {
+		e.Message, e.Error, e.Detail = hide(e.Message), hide(e.Error), hide(e.Detail)
+		to.Emit(e)
+	}
 }
 
 // Close closes all connections.

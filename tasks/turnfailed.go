@@ -244,5 +244,5 @@ func (t turn) journalTail(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimRight(string(newMasker(secretsOf(t.cluster)).text(res.Stdout)), "\n")
+	return strings.TrimRight(clusterMasker(t.cluster).line(string(res.Stdout)), "\n")
 }

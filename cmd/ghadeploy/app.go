@@ -32,6 +32,8 @@ type app struct {
 	started bool
 	// inventory is the path in use, for commands that errors tell to type.
 	inventory string
+	// hide masks the secrets of the cluster at hand; nil before there is one.
+	hide func(string) string
 	// interrupted: the operator asked to stop.
 	interrupted atomic.Bool
 }

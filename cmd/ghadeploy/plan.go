@@ -62,7 +62,7 @@ func (a *app) plan(ctx context.Context, o planOptions) error {
 	}
 	s.Close()
 	if o.saveTo != "" {
-		if err := savePlan(o.saveTo, plan); err != nil {
+		if err := a.savePlan(o.saveTo, plan); err != nil {
 			return err
 		}
 	}
@@ -86,12 +86,12 @@ func (s *session) makePlan(version string) (*tasks.Plan, error) {
 	return s.runner.Plan(s.ctx)
 }
 
-func savePlan(file string, p *tasks.Plan) error {
+func (a *app) savePlan(file string, p *tasks.Plan) error {
 	text, err := json.MarshalIndent(p, "", "  ")
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	if err := writeFile(file, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
+	if err := a.writeFile(file, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil

@@ -28,7 +28,7 @@ func (a *app) failures(err error) []ui.Failure {
 }
 
 func (a *app) writePage(file string, run report.Run) error {
-	if err := writeFile(file, func(w io.Writer) error { return report.Write(w, run) }); err != nil {
+	if err := a.writeFile(file, func(w io.Writer) error { return report.Write(w, run) }); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	fmt.Fprintf(a.streams.Err, "report: %s\n", file)

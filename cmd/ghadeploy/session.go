@@ -79,6 +79,7 @@ func (a *app) open(ctx context.Context, o sessionOptions) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.hideSecrets(cluster)
 	s := &session{app: a, cluster: cluster, progress: ui.Silent{}}
 	s.options = tasks.Options{Command: o.command, ToolVersion: toolVersion().Version}
 	if a.flags.limit != "" {

@@ -87,7 +87,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 // writeProof writes the files that were asked for.
 func (a *app) writeProof(o verifyOptions, record *report.Recorder, cluster string, proof *verify.Report, failed error) error {
 	if o.junit != "" {
-		if err := writeFile(o.junit, proof.WriteJUnit); err != nil {
+		if err := a.writeFile(o.junit, proof.WriteJUnit); err != nil {
 			return fmt.Errorf("write the JUnit file: %w", err)
 		}
 	}
@@ -101,7 +101,11 @@ func (a *app) writeProof(o verifyOptions, record *report.Recorder, cluster strin
 // writeFile makes a file, for its owner alone, of what write writes: who may read what a
 // run says of a cluster is the operator's decision. One that is there is written over and
 // closed to others first. It does not wait for a reader of a named pipe.
-func writeFile(name string, write func(w io.Writer) error) error {
+func (a *app) writeFile(name string, write func(w io.Writer) error) error {
+	text, err := a.hidden(write)
+	if err != nil {
+		return err
+	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
@@ -111,5 +115,6 @@ func writeFile(name string, write func(w io.Writer) error) error {
 			return firstError(err, f.Close())
 		}
 	}
-	return firstError(write(f), f.Close())
+	_, err = io.WriteString(f, text)
+	return firstError(err, f.Close())
 }

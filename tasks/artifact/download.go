@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -40,7 +41,7 @@ func (s Store) get(ctx context.Context, u string, limit int64) ([]byte, error) {
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, bare(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
@@ -51,18 +52,21 @@ func (s Store) get(ctx context.Context, u string, limit int64) ([]byte, error) {
 
 // download fetches a release once into the cache; its name there is its checksum.
 func (s Store) download(ctx context.Context, src, want string) (string, error) {
+	if sum, err := hex.DecodeString(want); err != nil || len(sum) != sha256.Size {
+		return "", &Error{fmt.Sprintf("%q is no SHA-256: give one for %s", want, redactURL(src))} // it becomes a name
+	}
 	path := filepath.Join(s.dir, "downloads", want+".tar.gz")
-	if _, err := os.Stat(path); err == nil {
+	if err := localfile.Check(path); err == nil {
 		return path, nil
 	}
 	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "download", Message: "download " + redactURL(src)})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, src, nil)
 	if err != nil {
-		return "", &Error{err.Error()}
+		return "", &Error{"download " + redactURL(src) + ": " + bare(err).Error()}
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("download %s: %w", redactURL(src), err)
+		return "", fmt.Errorf("download %s: %w", redactURL(src), bare(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
@@ -78,7 +82,7 @@ func (s Store) download(ctx context.Context, src, want string) (string, error) {
 	defer func() { _ = os.Remove(tmp.Name()) }()
 	sum := sha256.New()
 	p := &progressWriter{sink: s.sink, step: "download", total: res.ContentLength}
-	_, err = io.Copy(io.MultiWriter(tmp, sum, p), res.Body)
+	err = s.bounded(io.MultiWriter(tmp, sum, p), res)
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return "", fmt.Errorf("download %s: %w", redactURL(src), err)
 	}
@@ -112,5 +116,38 @@ func redactURL(s string) string {
 	if err != nil {
 		return "the URL"
 	}
+	// A query is where servers want their tokens.
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	u.Fragment = ""
 	return u.Redacted()
+}
+
+// bare is an error of package http without the URL that it names, query and all.
+func bare(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// maxDownload is the most that a download may have, in bytes: ten times a release.
+const maxDownload = 4 << 30
+
+// bounded reads a body to its end and not further than maxDownload, whatever the server
+// says of its length or sends without saying.
+func (s Store) bounded(to io.Writer, res *http.Response) error {
+	most := s.most
+	if most == 0 {
+		most = maxDownload
+	}
+	if res.ContentLength > most {
+		return fmt.Errorf("the server offers %d MiB, more than any release has", res.ContentLength>>20)
+	}
+	n, err := io.Copy(to, io.LimitReader(res.Body, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("it has no end after %d MiB, more than any release has", most>>20)
+	}
+	return err
 }

@@ -3,75 +3,59 @@ package artifact
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
-// A download is what was published under its checksum, or it is refused; what is there
-// already is not fetched again.
-func TestADownloadIsWhatItsChecksumSays(t *testing.T) {
-	body, fetched := "a release", 0
-	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(body)))
+// A server that never stops sending, or promises the moon, costs a bounded amount of disk,
+// and no error repeats the token in its URL.
+func TestADownloadHasABound(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/g.tar.gz":
-			fetched++
-			_, _ = w.Write([]byte(body))
-		case "/g.tar.gz.sha256":
-			_, _ = fmt.Fprintf(w, "%s  g.tar.gz\n", strings.ToUpper(sum))
+		case "/endless":
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+					return
+				}
+			}
+		case "/huge":
+			w.Header().Set("Content-Length", fmt.Sprint(int64(1)<<50))
+		case "/small":
+			_, _ = w.Write([]byte("x"))
 		default:
 			http.NotFound(w, r)
 		}
 	}))
 	defer srv.Close()
-	s := NewStore(nil)
-	s.dir = t.TempDir()
-	want, err := s.published(t.Context(), srv.URL+"/g.tar.gz")
-	if err != nil || want != sum {
-		t.Fatalf("published checksum %q, %v", want, err)
-	}
-	for range 2 {
-		path, err := s.download(t.Context(), srv.URL+"/g.tar.gz", want)
-		if err != nil {
-			t.Fatal(err)
+	s := Store{dir: t.TempDir(), http: srv.Client(), most: 1 << 20}
+	sum := sha256.Sum256([]byte("x"))
+	want := hex.EncodeToString(sum[:])
+	for path, in := range map[string]string{"/endless": "has no end", "/huge": "more than any release", "/none": "404", "/small": ""} {
+		_, err := s.download(t.Context(), srv.URL+path+"?token=canary", want)
+		if (in == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), in) {
+			t.Errorf("%s: %v", path, err)
 		}
-		if b, err := os.ReadFile(path); string(b) != body {
-			t.Errorf("downloaded %q, %v", b, err)
+		if err != nil && strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: the token is shown: %v", path, err)
 		}
 	}
-	if fetched != 1 {
-		t.Errorf("fetched %d times", fetched)
-	}
-	other := hex.EncodeToString(make([]byte, sha256.Size))
-	if _, err := s.download(t.Context(), srv.URL+"/g.tar.gz", other); !isError(err, "expected "+other) {
-		t.Errorf("another checksum: %v", err)
-	}
-	if _, err := s.published(t.Context(), srv.URL+"/h.tar.gz"); !isError(err, "give grafana.artifact.sha256") {
-		t.Errorf("no checksum beside it: %v", err)
+	srv.Close()
+	for name, err := range map[string]error{
+		"nobody":       second(s.download(t.Context(), srv.URL+"/x?token=canary", strings.Repeat("a", 64))),
+		"no URL":       second(s.download(t.Context(), "http://a b/?token=canary", strings.Repeat("b", 64))),
+		"a name":       second(s.download(t.Context(), srv.URL+"/x?token=canary", "../../x")),
+		"a checksum":   second(s.published(t.Context(), srv.URL+"/x?token=canary")),
+		"of a release": second(s.Release(t.Context(), inventory.Artifact{Source: srv.URL + "/x?token=canary"}, "10.3.1", "amd64", "/")),
+	} {
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
-func TestAnArchiveThatIsNotThereIsAMistakeOfTheInventory(t *testing.T) {
-	s := NewStore(nil)
-	s.dir = t.TempDir()
-	_, err := s.Release(t.Context(), inventory.Artifact{Source: "grafana-{version}.{os}-{arch}.tar.gz"}, "10.3.1", "amd64", "/nonexistent")
-	if !isError(err, "/nonexistent/grafana-10.3.1.linux-amd64.tar.gz") {
-		t.Errorf("release: %v", err)
-	}
-	_, err = s.Plugins(t.Context(), []inventory.Plugin{{ID: "clock", Source: "/nonexistent/clock.zip"}})
-	if !isError(err, "plugin clock: ") {
-		t.Errorf("plugin: %v", err)
-	}
-}
-
-func isError(err error, text string) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && strings.Contains(e.Message, text)
-}
+func second[T any](_ T, err error) error { return err }

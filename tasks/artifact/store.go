@@ -26,6 +26,7 @@ type Store struct {
 	dir  string // cache
 	sink event.Sink
 	http *http.Client
+	most int64 // bytes of a download; 0: maxDownload
 }
 
 // NewStore keeps what it downloads in the user's cache folder, and tells sink what
