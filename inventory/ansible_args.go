@@ -45,7 +45,9 @@ func (a *ansibleToNative) sshArguments(vars map[string]ansibleVar, out *node) {
 			case "proxyjump", "-J":
 				set("proxy_jump", &node{shape: scalarShape, tag: "!!str", text: o.value, pos: pos})
 			case "proxycommand":
-				a.proxyCommand(name, o.value, pos)
+				if !a.jinja[pos] {
+					set("proxy_command", &node{shape: scalarShape, tag: "!!str", text: o.value, pos: pos})
+				}
 			case "userknownhostsfile":
 				a.knownHosts(name, o.value, pos, set)
 			case "stricthostkeychecking":
@@ -61,14 +63,6 @@ func (a *ansibleToNative) sshArguments(vars map[string]ansibleVar, out *node) {
 			}
 		}
 	}
-}
-
-func (a *ansibleToNative) proxyCommand(name, value string, pos Position) {
-	if strings.EqualFold(value, "none") || a.jinja[pos] {
-		return
-	}
-	a.jinja[pos] = true
-	a.rep.hintf(pos, "write -J user@host, or put the ProxyCommand into ~/.ssh/config", "%s has a ProxyCommand, which ghadeploy does not run", name)
 }
 
 // verifiedAlways is what to do where Ansible was told not to look at host keys.

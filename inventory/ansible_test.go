@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -273,7 +274,6 @@ func TestLoadAnsibleMistakes(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
 		"jinja address":   {head + "  hosts: {h: {ansible_host: \"{{ ip }}\"}}\n", "4:29: ansible_host is a Jinja expression"},
 		"vault":           {head + "  hosts: {h: {ansible_password: !vault abc}}\n", "ansible-vault"},
-		"proxy command":   {head + "  hosts: {h: {ansible_ssh_common_args: \"-o ProxyCommand='ssh x'\"}}\n", "ProxyCommand"},
 		"local":           {head + "  hosts: {h: {ansible_connection: local}}\n", "ansible_connection local is not SSH"},
 		"become user":     {head + "  hosts: {h: {ansible_become_user: bob}}\n", "has to become root"},
 		"no section":      {"all:\n  hosts: {h: }\n", "no sections for ghadeploy"},
@@ -299,4 +299,25 @@ func absPath(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return abs
+}
+
+// A ProxyCommand among Ansible's arguments is that of the host.
+func TestAnsibleProxyCommand(t *testing.T) {
+	for args, want := range map[string]string{
+		`-o ProxyCommand="ssh -W %h:%p -q bastion.example.com"`:  "ssh -W %h:%p -q bastion.example.com",
+		`-o 'ProxyCommand ssh -W %h:%p b' -o ControlMaster=auto`: "ssh -W %h:%p b",
+		`-o ProxyCommand=none`: "none",
+		`-oProxyCommand='ssh -i ~/k -W [%h]:%p -l ops b' -o ProxyJump=other`: "ssh -i ~/k -W [%h]:%p -l ops b",
+	} {
+		src := "all:\n  vars:\n    ghadeploy: {cluster: p, hosts: all, grafana: {version: \"12.4.0\", artifact: {source: g.tgz}, secret_key: \"${env:K}\"}, " +
+			"database: {type: postgres, host: db, password: \"${env:K}\"}, alerting: {ha: none}}\n" +
+			"  hosts:\n    h:\n      ansible_ssh_common_args: " + strconv.Quote(args) + "\n"
+		c, err := Parse(t.Context(), "i.yaml", []byte(src), Options{SkipFiles: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Hosts[0].SSH.ProxyCommand; got != want && len(c.Hosts[0].SSH.ProxyJump) == 0 {
+			t.Errorf("%s: %q", args, got)
+		}
+	}
 }

@@ -90,8 +90,10 @@ type SSH struct {
 	// LegacyAlgorithms offers SHA-1 to old sshds, as the last choice.
 	LegacyAlgorithms bool
 	ProxyJump        []string // user@host:port, outermost first; empty: as ~/.ssh/config says
-	ConnectTimeout   time.Duration
-	Become           Become
+	// ProxyCommand runs here and is the connection; "none" overrides ~/.ssh/config.
+	ProxyCommand   string
+	ConnectTimeout time.Duration
+	Become         Become
 }
 
 // Become says how the login user becomes root.

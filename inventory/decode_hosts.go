@@ -179,6 +179,9 @@ func (d *decoder) ssh(s *SSH, n *node) {
 	if v := n.get("legacy_algorithms"); v != nil {
 		s.LegacyAlgorithms = d.boolean(v)
 	}
+	if v := n.get("proxy_command"); v != nil {
+		s.ProxyCommand, s.ProxyJump = d.text(v, ""), nil
+	}
 	if v := n.get("proxy_jump"); v != nil {
 		s.ProxyJump = d.jumps(v)
 	}

@@ -41,6 +41,8 @@ func (t tables) ssh(doc string) *item {
 		key("legacy_algorithms", toggle("Also offer this host, and its jump hosts, algorithms with SHA-1, for a sshd of before 2014; last, and never DSA, RC4 or groups below 2048 bits.", "false")),
 		key("proxy_jump", either("Jump hosts, user@host:port, outermost first: a comma-separated chain or a list. none overrides ~/.ssh/config.",
 			text(""), list("", text(""))).with("as ~/.ssh/config says", "bastion.example.com")),
+		key("proxy_command", (&item{kind: textKind, command: true, doc: "A command on this machine whose input and output are the connection, with %h, %p, %r, %n; in place of jump hosts. none overrides ~/.ssh/config."}).
+			with("as ~/.ssh/config says", `"ssh -W %h:%p bastion.example.com"`)),
 		key("connect_timeout", formatted(t.duration, "Longest wait for connect and handshake.").with("10s", "")),
 		key("become", section("How the login user becomes root; not needed for root.",
 			key("method", choice("", "sudo", "sudo", "doas", "none")),

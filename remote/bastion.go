@@ -42,7 +42,11 @@ func (r *bastionRef) key() string {
 }
 
 // dial opens the connection that the next handshake runs on.
-func (r *bastionRef) dial(ctx context.Context, address string) (net.Conn, error) {
+func (r *bastionRef) dial(ctx context.Context, e *endpoint) (net.Conn, error) {
+	address := e.addr()
+	if r == nil && e.proxyCommand != "" {
+		return dialProxyCommand(ctx, e.proxyCommand, address)
+	}
 	if r == nil {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	}

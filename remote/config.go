@@ -23,7 +23,8 @@ type endpoint struct {
 	port           int
 	user           string
 	identityFiles  []string
-	namedKeys      bool // identityFiles stand in the inventory or the OpenSSH configuration
+	proxyCommand   string // on this machine, in place of TCP; only of a first hop
+	namedKeys      bool   // identityFiles stand in the inventory or the OpenSSH configuration
 	identitiesOnly bool
 	password       string
 	knownHosts     []string
@@ -175,18 +176,29 @@ func (c *sshConfig) route(t Target) ([]*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(hops) == 0 && len(t.Jumps) == 0 {
+		command := t.ProxyCommand
+		if command == "" {
+			command = c.proxyCommand(t.Address)
+		}
+		if last.proxyCommand, err = expandProxyCommand(command, t.Address, last); err != nil {
+			return nil, err
+		}
+	}
 	return append(hops, last), nil
+}
+
+// proxyCommand is that of an alias, where no ProxyJump comes before it.
+func (c *sshConfig) proxyCommand(alias string) string {
+	if c.get(alias, "ProxyJump") != "" {
+		return ""
+	}
+	return c.get(alias, "ProxyCommand")
 }
 
 func (c *sshConfig) jumps(alias string) []string {
 	v := c.get(alias, "ProxyJump")
-	if v == "" {
-		if cmd := c.get(alias, "ProxyCommand"); cmd != "" && cmd != "none" {
-			c.remark("ProxyCommand for %s is not supported and left out; ProxyJump is", alias)
-		}
-		return nil
-	}
-	if strings.EqualFold(v, "none") {
+	if v == "" || strings.EqualFold(v, "none") {
 		return nil
 	}
 	return strings.Split(v, ",")
@@ -221,6 +233,11 @@ func (c *sshConfig) hops(t Target, jumps []string, depth int) ([]*endpoint, erro
 			before, err := c.hops(t, c.jumps(spec.host), depth+1)
 			if err != nil {
 				return nil, err
+			}
+			if len(before) == 0 {
+				if e.proxyCommand, err = expandProxyCommand(c.proxyCommand(spec.host), spec.host, e); err != nil {
+					return nil, err
+				}
 			}
 			out = append(out, before...)
 		}

@@ -205,7 +205,7 @@ func (d *Dialer) connectOnce(ctx context.Context, e *endpoint, via *bastionRef, 
 		return nil, nil, err
 	}
 	defer done()
-	raw, err := via.dial(ctx, e.addr())
+	raw, err := via.dial(ctx, e)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -100,7 +100,7 @@ func (d *Dialer) seeKey(ctx context.Context, e *endpoint, via *bastionRef, algor
 		return nil, err
 	}
 	defer done()
-	conn, err := via.dial(ctx, e.addr())
+	conn, err := via.dial(ctx, e)
 	if err != nil {
 		return nil, err
 	}

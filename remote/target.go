@@ -27,6 +27,9 @@ type Target struct {
 	// LegacyAlgorithms offers SHA-1 as well, last, to this host and the jump hosts
 	// before it.
 	LegacyAlgorithms bool
+	// ProxyCommand runs on this machine and is the connection, where there are no Jumps.
+	// Empty: as the OpenSSH configuration says; "none": never.
+	ProxyCommand string
 	// ConnectTimeout bounds dial, handshake and login, of every hop together.
 	// Default 10 s.
 	ConnectTimeout time.Duration

@@ -25,7 +25,7 @@ func targetOf(h *inventory.Host) remote.Target {
 		Name: h.Name, Address: h.Address, Port: s.Port, User: s.User,
 		IdentityFiles: s.IdentityFiles, Password: s.Password.Reveal(),
 		KnownHosts: s.KnownHosts, AcceptNew: s.AcceptNew, Fingerprint: s.Fingerprint,
-		LegacyAlgorithms: s.LegacyAlgorithms, Jumps: s.ProxyJump, ConnectTimeout: s.ConnectTimeout,
+		LegacyAlgorithms: s.LegacyAlgorithms, Jumps: s.ProxyJump, ProxyCommand: s.ProxyCommand, ConnectTimeout: s.ConnectTimeout,
 		Become: remote.Become{Method: s.Become.Method, Password: s.Become.Password.Reveal()},
 	}
 }
