@@ -54,6 +54,7 @@ func (d *decoder) grafanaRules(c *Cluster, n *node) {
 	if c.Grafana.Artifact.Delivery == "pull" && source != nil && !isURL(source.text) {
 		d.rep.errorf(source.pos, "delivery: pull needs a URL that the hosts can reach, not a local path")
 	}
+	d.checksumNeeded(c, source)
 	if source != nil {
 		for _, m := range placeholder.FindAllString(source.text, -1) {
 			if !contains([]string{"{version}", "{arch}", "{os}"}, m) {
@@ -62,6 +63,24 @@ func (d *decoder) grafanaRules(c *Cluster, n *node) {
 		}
 	}
 	d.uniquePlugins(n.get("plugins"))
+}
+
+// checksumNeeded: whoever sits between could replace a release that comes by http and the
+// checksum beside it; and a checksum from where the release comes from proves nothing of
+// that place.
+func (d *decoder) checksumNeeded(c *Cluster, source *node) {
+	a := c.Grafana.Artifact
+	if source == nil || len(a.SHA256) > 0 {
+		return
+	}
+	switch {
+	case strings.HasPrefix(strings.ToLower(a.Source), "http://"):
+		d.rep.hintf(source.pos, "get it once by a way that you trust: sha256sum FILE, then grafana.artifact.sha256",
+			"a release by http:// needs artifact.sha256: anybody on the way can replace it, and the checksum beside it")
+	case a.Delivery == "pull":
+		d.rep.warnf(source.pos, "set grafana.artifact.sha256",
+			"delivery: pull without artifact.sha256 takes the checksum from where the release comes from, and the hosts unpack it as root")
+	}
 }
 
 func (d *decoder) uniquePlugins(n *node) {

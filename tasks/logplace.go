@@ -69,8 +69,8 @@ func LogFiles(c *inventory.Cluster, hosts []*inventory.Host) (notes []string) {
 		names[file] = append(names[file], h.Name)
 	}
 	for _, file := range files {
-		notes = append(notes, fmt.Sprintf("Grafana on %s logs to %s (log.mode); the journal has only what systemd says of it; next: ghadeploy exec %s -b --limit %s -- tail -n 100 %s",
-			strings.Join(names[file], ", "), file, c.File, strings.Join(names[file], ","), file))
+		notes = append(notes, fmt.Sprintf("Grafana on %s logs to %s (log.mode); the journal has only what systemd says of it; next: ghadeploy exec %s -b --limit %s -- runuser -u %s -- tail -n 100 %s",
+			strings.Join(names[file], ", "), file, c.File, strings.Join(names[file], ","), c.Paths.User, file))
 	}
 	return notes
 }

@@ -42,7 +42,7 @@ func TestWhereTheLogIs(t *testing.T) {
 				t.Errorf("logs would say %q", notes)
 			}
 			for _, n := range notes {
-				if !strings.Contains(n, "ghadeploy exec prod.yaml -b --limit h1 -- tail -n 100 "+file) {
+				if !strings.Contains(n, "ghadeploy exec prod.yaml -b --limit h1 -- runuser -u grafana -- tail -n 100 "+file) {
 					t.Errorf("no command in %q", n)
 				}
 			}

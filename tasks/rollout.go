@@ -388,26 +388,6 @@ func (r *rollout) untilInterrupt(ctx context.Context) (context.Context, context.
 	return ctx, cancel
 }
 
-// logScript follows the log of the service's running process until a line matches,
-// or the process is older than $3 seconds. $4 is the log's file, empty for the journal,
-// and "-" where there is nothing to read and only the age counts. In a file the running
-// process begins at the last start that is told; one without it was begun later.
-const logScript = `
-pid=$(systemctl show -p MainPID "$1.service"); pid=${pid#MainPID=}
-left=$(($3 - $(date +%s) + $(stat -c %Y "/proc/$pid"))) && [ "$left" -gt 0 ] || exit 0
-d=$(mktemp -d) && mkfifo "$d/lines" || exit 0
-p=$2
-case $4 in
-'') set -- journalctl -f -n all -o cat _PID="$pid" ;;
--) set -- sleep "$left" ;;
-*) n=$(grep -n 'Starting Grafana' "$4" | tail -n 1); n=${n%%:*}; set -- tail -n "+${n:-1}" -F "$4" ;;
-esac
-timeout "$left" "$@" >"$d/lines" 2>/dev/null &
-grep -m1 -E "$p" <"$d/lines"
-kill $! 2>/dev/null
-rm -rf "$d"
-`
-
 // waitForLog waits for a line of the running process, at most until it is max old.
 func waitForLog(ctx context.Context, h fleet.Host, p inventory.Paths, pattern string, limit time.Duration) (string, error) {
 	file, hidden := infoLines(h.Host, p)
@@ -416,7 +396,7 @@ func waitForLog(ctx context.Context, h fleet.Host, p inventory.Paths, pattern st
 		source = "-"
 	}
 	res, err := h.Run(ctx, remote.Command{
-		Step: "follow the log", Script: logScript, Args: []string{p.Service, pattern, fmt.Sprint(int(limit.Seconds())), source},
+		Step: "follow the log", Script: logScript, Args: []string{p.Service, pattern, fmt.Sprint(int(limit.Seconds())), source, p.User},
 		Become: true, Timeout: limit + 15*time.Second,
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -61,7 +62,11 @@ func TestSettlingIsReadFromALogFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := testCluster("h1", "h2")
-	c.Paths.Logs, c.Hosts[0].Config = dir, logConfig("mode", "file")
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Paths.Logs, c.Paths.User, c.Hosts[0].Config = dir, me.Username, logConfig("mode", "file")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	said := make(chan string, 1)

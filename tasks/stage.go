@@ -119,12 +119,16 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ A
 		return fmt.Errorf("upload: %w", err)
 	}
 	s.sink.Emit(event.Event{Kind: event.StepProgress, Run: s.run, Host: h.Name, Step: string(ActionRelease), Message: "unpack", Done: r.Size, Total: r.Size})
-	return s.unpack(ctx, h, r, archive)
+	return s.unpack(ctx, h, r, archive, "")
 }
 
-func (s *stager) unpack(ctx context.Context, h fleet.Host, r artifact.Release, archive string) error {
+// inspect has the host look into an archive that came from elsewhere; one that was
+// pushed was looked into here.
+const inspect = "inspect"
+
+func (s *stager) unpack(ctx context.Context, h fleet.Host, r artifact.Release, archive, look string) error {
 	_, err := h.Run(ctx, remote.Command{
-		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive},
+		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive, look},
 		Become: true, Timeout: stageTimeout, LowPriority: true, // the host serves meanwhile
 	})
 	return err
@@ -137,6 +141,9 @@ set -e
 umask 077
 mkdir -p "$1"
 f="$1/$2.tar.gz"
+# An endless download fills no disk: 2 GiB, in blocks of 512 bytes (bash: 1024).
+ulimit -f 4194304 2>/dev/null || :
+rm -f "$f.part"
 IFS= read -r url
 if command -v curl >/dev/null 2>&1; then printf 'url = "%s"\n' "$url" | curl -fsSL --retry 3 -o "$f.part" -K -
 elif command -v wget >/dev/null 2>&1; then printf '%s\n' "$url" | wget -q -O "$f.part" -i -
@@ -160,7 +167,7 @@ func (s *stager) pull(ctx context.Context, h fleet.Host, r artifact.Release) err
 	if err != nil {
 		return err
 	}
-	return s.unpack(ctx, h, r, path.Join(dir, r.SHA256+".tar.gz"))
+	return s.unpack(ctx, h, r, path.Join(dir, r.SHA256+".tar.gz"), inspect)
 }
 
 // generation streams the tar over stdin: secrets are in it.
