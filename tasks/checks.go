@@ -32,7 +32,7 @@ func (r *Runner) checkInput(p *picture) check.Input {
 	v, _ := grafana.ParseVersion(version) // Desired has read it already
 	in := check.Input{
 		Cluster: r.c, Hosts: p.connected(), Version: v, Skip: r.o.SkipChecks, Sink: r.o.Sink, ReleaseSize: p.release().Unpacked,
-		IPs: p.inputs.IPs,
+		IPs: p.inputs.IPs, Running: lowestRunning(p.factsByHost()), AllowKnownBad: r.o.AllowKnownBad,
 		Render: func(h *inventory.Host) (grafana.Rendered, error) {
 			return grafanaNode(r.c, h, v, p.inputs.IPs, p.release().Defaults).Render()
 		},

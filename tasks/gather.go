@@ -31,6 +31,8 @@ type picture struct {
 	before   []Action
 	// dump is the one that this run took; zero before, or without one.
 	dump database.Backup
+	// server is the database server, where it was asked.
+	server databaseServer
 }
 
 // want is what a command wants of the cluster.
@@ -45,6 +47,7 @@ func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.readServer(ctx, p, w)
 	return p, r.readDatabase(ctx, p)
 }
 
@@ -171,6 +174,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		cluster: r.c, command: r.o.Command, selected: r.selected(), desired: p.desired, before: p.before,
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
 		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup, here: database.OperatorHas(r.c.Database.Type),
+		allowKnownBad: r.o.AllowKnownBad, server: p.server,
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex

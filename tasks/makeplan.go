@@ -32,8 +32,10 @@ type planInput struct {
 	noBackup       bool
 	// here tells whether the operator's machine has the tools for a dump, and hereDir
 	// where the dump would lie there.
-	here    bool
-	hereDir string
+	here          bool
+	hereDir       string
+	allowKnownBad bool
+	server        databaseServer
 }
 
 // makePlan says what has to be done. It is pure.
@@ -59,6 +61,9 @@ func makePlan(in planInput) (*Plan, error) {
 		p.Hosts = append(p.Hosts, hp)
 	}
 	if err := p.setPolicy(in); err != nil {
+		return nil, err
+	}
+	if err := p.knownBad(in); err != nil {
 		return nil, err
 	}
 	p.setApart(in)

@@ -29,6 +29,8 @@ type Options struct {
 	Saved *Plan
 	// AllowDowngrade lets a version go down.
 	AllowDowngrade bool
+	// AllowKnownBad goes on with a version that is known to fail on this database.
+	AllowKnownBad bool
 	// SkipHooks runs none of the inventory's hooks.
 	SkipHooks bool
 	// NoBackup leaves the dump before a version change out.

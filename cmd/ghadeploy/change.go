@@ -25,8 +25,8 @@ type changeFlags struct {
 	metrics   string
 	skipHooks bool
 
-	allowDowngrade, noBackup bool
-	pauseAfter               int
+	allowDowngrade, noBackup, allowKnownBad bool
+	pauseAfter                              int
 }
 
 func (f *changeFlags) addLockWait(cmd *cobra.Command) {
@@ -40,6 +40,11 @@ func (f *changeFlags) addSkipCheck(a *app, cmd *cobra.Command) {
 
 func (f *changeFlags) addPause(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.pauseAfter, "pause-after", 0, "ask again after so many hosts, also with --yes; without a terminal the run ends there, with exit code 2")
+}
+
+// addKnownBad is the flag of every command that a known fault of a version refuses.
+func addKnownBad(cmd *cobra.Command, allow *bool) {
+	cmd.Flags().BoolVar(allow, "allow-known-bad", false, "go on with a version that is known to fail on this database or with these settings")
 }
 
 func (f *changeFlags) addReport(cmd *cobra.Command) {
@@ -90,7 +95,7 @@ func (a *app) change(ctx context.Context, command string, f changeFlags, do func
 func (f changeFlags) adjust(s *session) error {
 	o := &s.options
 	o.LockWait, o.SkipChecks, o.Saved = f.lockWait, f.skipCheck, f.saved
-	o.AllowDowngrade, o.NoBackup = f.allowDowngrade, f.noBackup
+	o.AllowDowngrade, o.NoBackup, o.AllowKnownBad = f.allowDowngrade, f.noBackup, f.allowKnownBad
 	o.SkipHooks = f.skipHooks
 	o.Confirm, o.Pause = s.confirm, s.pause
 	if f.pauseAfter < 0 {

@@ -12,6 +12,8 @@ import (
 type checkOptions struct {
 	path string
 	skip []string
+
+	allowKnownBad bool
 }
 
 // checkResult is the document of check -o json.
@@ -31,6 +33,7 @@ func (a *app) checkCommand() *cobra.Command {
 between every pair, ports, disk, clocks, and the configuration itself. Nothing
 on any host is changed. Every finding says how to fix it; -v also shows what is
 fine. Exit code 7 when a check failed.`
+	addKnownBad(cmd, &o.allowKnownBad)
 	cmd.Flags().StringSliceVar(&o.skip, "skip-check", nil, "checks not to run, by name")
 	a.complete(cmd, "skip-check", completeChecks)
 	return cmd
@@ -38,7 +41,7 @@ fine. Exit code 7 when a check failed.`
 
 func (a *app) check(ctx context.Context, o checkOptions) error {
 	s, err := a.open(ctx, sessionOptions{command: "check", path: o.path, adjust: func(s *session) error {
-		s.options.SkipChecks = o.skip
+		s.options.SkipChecks, s.options.AllowKnownBad = o.skip, o.allowKnownBad
 		return nil
 	}})
 	if err != nil {

@@ -19,7 +19,8 @@ type planOptions struct {
 	detailed bool
 	to       string // plan of an upgrade
 	// saveTo is the file that -o named.
-	saveTo string
+	saveTo        string
+	allowKnownBad bool
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -47,11 +48,15 @@ inventory has changed since.`,
 	}
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 when changes are pending")
 	cmd.Flags().StringVar(&o.to, "to", "", "plan an upgrade to this version instead")
+	addKnownBad(cmd, &o.allowKnownBad)
 	return cmd
 }
 
 func (a *app) plan(ctx context.Context, o planOptions) error {
-	s, err := a.open(ctx, sessionOptions{command: planned(o.to), path: o.path})
+	s, err := a.open(ctx, sessionOptions{command: planned(o.to), path: o.path, adjust: func(s *session) error {
+		s.options.AllowKnownBad = o.allowKnownBad
+		return nil
+	}})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,10 @@ type Input struct {
 	// error of the run, not a finding.
 	Hosts   []fleet.Host
 	Version grafana.Version
+	// Running is the lowest version that the hosts run; zero: none does.
+	Running grafana.Version
+	// AllowKnownBad makes a known fault of Version a warning.
+	AllowKnownBad bool
 	// Skip names checks not to run; "all" skips every one.
 	Skip []string
 	Sink event.Sink
@@ -68,7 +72,7 @@ type run struct {
 
 // registry are all checks, in the order in which findings are shown.
 func registry() []unit {
-	return slices.Concat(hostChecks(), configChecks(), provisioningChecks(), databaseChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks())
+	return slices.Concat(hostChecks(), configChecks(), provisioningChecks(), databaseChecks(), knownBadChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks())
 }
 
 // Names lists the checks, for --skip-check and its completion; each with half a

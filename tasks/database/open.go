@@ -40,7 +40,8 @@ type DB struct {
 	// Name is the database; User the login.
 	Name, User string
 
-	stop context.CancelFunc
+	version string // as the server says it
+	stop    context.CancelFunc
 	// refused is what the server asked for in vain, where the driver cannot say; nil: it can.
 	refused func() error
 }
@@ -116,6 +117,7 @@ func (db *DB) hello(ctx context.Context) error {
 		}
 		return err
 	}
+	db.version = version
 	if db.Kind == MySQL && isMariaDB(version) {
 		db.Kind = MariaDB
 	}
