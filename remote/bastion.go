@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // bastions are the hops that several hosts share: one connection each, closed
@@ -152,9 +154,9 @@ func (d *Dialer) openBastion(ctx context.Context, b *bastion, hops []*endpoint, 
 		return
 	}
 	b.conn, b.outer = conn, outer
-	go func() {
+	guard.Go(func() {
 		_ = conn.Wait() // why it ended is told by the connections inside it
 		close(b.gone)
-	}()
-	go beat.watch(conn, b.gone, func(error) { _ = conn.Close() })
+	})
+	guard.Go(func() { beat.watch(conn, b.gone, func(error) { _ = conn.Close() }) })
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // maxSessions is how many commands run at once on a connection. sshd's stock
@@ -40,8 +42,8 @@ func newClient(t Target, user string, conn *ssh.Client, beat *heartbeat, onEnd f
 		slots: make(chan struct{}, maxSessions),
 		done:  make(chan struct{}),
 	}
-	go func() { c.end(fmt.Errorf("connection lost: %w", errOr(conn.Wait(), errClosed))) }()
-	go beat.watch(conn, c.done, c.end)
+	guard.Go(func() { c.end(fmt.Errorf("connection lost: %w", errOr(conn.Wait(), errClosed))) })
+	guard.Go(func() { beat.watch(conn, c.done, c.end) })
 	return c
 }
 
@@ -90,20 +92,20 @@ func (c *Client) open(ctx context.Context, conn *ssh.Client, kind string, payloa
 		err  error
 	}
 	got := make(chan opened, 1)
-	go func() {
+	guard.Go(func() {
 		ch, reqs, err := conn.OpenChannel(kind, payload)
 		got <- opened{ch, reqs, err}
-	}()
+	})
 	select {
 	case o := <-got:
 		return o.ch, o.reqs, c.lostOr(o.err)
 	case <-ctx.Done():
-		go func() { // the late answer is of no use to anybody
+		guard.Go(func() { // the late answer is of no use to anybody
 			if o := <-got; o.err == nil {
-				go ssh.DiscardRequests(o.reqs)
+				guard.Go(func() { ssh.DiscardRequests(o.reqs) })
 				_ = o.ch.Close()
 			}
-		}()
+		})
 		return nil, nil, context.Cause(ctx)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // duplex is a channel of the SSH connection.
@@ -44,7 +46,7 @@ func newTunnelConn(ch duplex, local, remote net.Addr, lost func(error) error) *t
 		readDeadline: makeDeadline(), writeDeadline: makeDeadline(),
 		chunks: make(chan chunk), resume: make(chan struct{}), closed: make(chan struct{}),
 	}
-	go t.read()
+	guard.Go(func() { t.read() })
 	return t
 }
 
@@ -139,10 +141,11 @@ func (t *tunnelConn) Write(p []byte) (int, error) {
 		err error
 	}
 	got := make(chan written, 1)
-	go func(p []byte) {
-		n, err := t.duplex.Write(p)
+	ours := bytes.Clone(p)
+	guard.Go(func() {
+		n, err := t.duplex.Write(ours)
 		got <- written{n, err}
-	}(bytes.Clone(p))
+	})
 	select {
 	case w := <-got:
 		if w.err == io.EOF { // the library's word for a closed channel

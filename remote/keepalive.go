@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // deadAfter is how many keepalives in a row may stay without any sign of life.
@@ -81,12 +83,12 @@ func (h *heartbeat) watch(conn *ssh.Client, done <-chan struct{}, lost func(erro
 		}
 		select {
 		case <-answered:
-			go func() {
+			guard.Go(func() {
 				// "not supported" is an answer too; a broken connection is
 				// noticed by whoever waits on it.
 				_, _, _ = conn.SendRequest("keepalive@openssh.com", true, nil)
 				answered <- struct{}{}
-			}()
+			})
 		default: // the last one is still under way
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // sshd grants a connection so many sessions at once (MaxSessions, 10 by default, 1 on
@@ -68,10 +70,10 @@ func (c *Client) anotherSession(ctx context.Context, first error) (ssh.Channel, 
 		_ = conn.Close()
 		return nil, nil, first
 	}
-	go func() {
+	guard.Go(func() {
 		_ = conn.Wait() // its sessions tell of its end
 		c.more.drop(conn)
-	}()
+	})
 	ch, reqs, err := c.open(ctx, conn, "session", nil)
 	if err != nil && noMoreSessions(err) {
 		err = fmt.Errorf("sshd grants no session at all (MaxSessions 0?): %w", err)

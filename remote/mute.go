@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // The SSH library waits for the far side without a context: for the answer to a
@@ -21,10 +23,10 @@ func ask(ctx context.Context, ch ssh.Channel, name string, payload []byte) (bool
 		err error
 	}
 	got := make(chan answer, 1)
-	go func() {
+	guard.Go(func() {
 		ok, err := ch.SendRequest(name, true, payload)
 		got <- answer{ok, err}
-	}()
+	})
 	select {
 	case a := <-got:
 		return a.ok, a.err
@@ -41,10 +43,10 @@ const sendingWithin = time.Second
 // soon runs do and does not wait for it for longer than the last words may take.
 func soon(do func()) {
 	done := make(chan struct{})
-	go func() {
+	guard.Go(func() {
 		defer close(done)
 		do()
-	}()
+	})
 	t := time.NewTimer(sendingWithin)
 	defer t.Stop()
 	select {

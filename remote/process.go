@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // Process is a command that runs while we do other things.
@@ -43,13 +45,13 @@ func (c *Client) Start(ctx context.Context, cmd Command) (*Process, error) {
 		return nil, err
 	}
 	p.s = s
-	go func() {
+	guard.Go(func() {
 		p.err = s.end(ctx, cmd.Detach, func() string { return lastLines(tail.bytes()) })
 		// The reader gets all output, then EOF. An error of the command is Wait's.
 		_ = w.Close()
 		p.cancel(errKilled)
 		close(p.done)
-	}()
+	})
 	return p, nil
 }
 

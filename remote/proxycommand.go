@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // A ProxyCommand of the OpenSSH configuration, or ssh.proxy_command of the inventory, is
@@ -92,10 +94,10 @@ func dialProxyCommand(ctx context.Context, command, address string) (net.Conn, e
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ProxyCommand: %w", err), in.Close(), out.Close())
 	}
-	go func() {
+	guard.Go(func() {
 		_ = c.cmd.Wait() // reading from it tells of its end
 		close(c.ended)
-	}()
+	})
 	return c, nil
 }
 
@@ -121,13 +123,13 @@ func (c *proxyConn) Write(p []byte) (int, error) { return c.in.Write(p) }
 func (c *proxyConn) Close() error {
 	c.once.Do(func() {
 		_, _ = c.in.Close(), c.out.Close()
-		go func() {
+		guard.Go(func() {
 			select {
 			case <-c.ended:
 			case <-time.After(time.Second):
 				_ = c.cmd.Process.Kill()
 			}
-		}()
+		})
 	})
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // strayOutput is how long output may still come after the command's status. A
@@ -110,7 +112,7 @@ func (s *session) open(ctx context.Context, plan *becomePlan) error {
 		mark := "ghadeploy-terminal-" + rand.Text()
 		s.terminal, line = mark, bootTerminal(mark, len(script))
 	}
-	go s.requests(reqs)
+	guard.Go(func() { s.requests(reqs) })
 	if plan.pty {
 		if err := requestPTY(ctx, ch); err != nil {
 			soon(func() { _ = ch.Close() })
@@ -171,7 +173,7 @@ func (s *session) sendStatus(e exit) {
 
 // pump starts the copying of the three streams.
 func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writer) {
-	go func() { <-s.copied; s.free() }()
+	guard.Go(func() { <-s.copied; s.free() })
 	s.boot.within(s.c.bootWithin(), func() { s.kill(false) })
 	switch {
 	case plan.pty:
@@ -188,9 +190,8 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 	} else {
 		s.sendScript()
 	}
-	var both sync.WaitGroup
+	var both guard.Group
 	copyTo := func(w *behindMark, r io.Reader) {
-		defer both.Done()
 		defer w.end()
 		if _, err := io.Copy(activeWriter{s.may.of(w), &s.moved}, r); err != nil && !errors.Is(err, io.EOF) {
 			if _, ok := errors.AsType[*OutputError](err); !ok {
@@ -200,24 +201,23 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 			_, _ = io.Copy(io.Discard, r) // an undrained stream stalls the channel
 		}
 	}
-	both.Add(2)
-	go copyTo(streams[0], s.ch)
-	go copyTo(streams[1], s.ch.Stderr())
-	go func() { both.Wait(); close(s.copied) }()
+	both.Go(func() { copyTo(streams[0], s.ch) })
+	both.Go(func() { copyTo(streams[1], s.ch.Stderr()) })
+	guard.Go(func() { both.Wait(); close(s.copied) })
 	if stdin == nil {
 		close(s.fed)
 		return
 	}
-	go func() {
+	guard.Go(func() {
 		defer close(s.fed)
 		s.feed(plan, stdin)
-	}()
+	})
 }
 
 // sendScript sends what the login shell's sh waits for. A host that does not take it
 // would block the writer, which ends with the channel.
 func (s *session) sendScript() {
-	go func() { _ = s.stdin.begin() }() // the end of the session tells of a failure
+	guard.Go(func() { _ = s.stdin.begin() }) // the end of the session tells of a failure
 }
 
 // feed sends stdin, once the host is ready for it.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 const (
@@ -73,11 +75,11 @@ func (c *Client) sftp(ctx context.Context) (*sftp.Client, error) {
 		return nil, err
 	}
 	ended := make(chan struct{})
-	go func() {
+	guard.Go(func() {
 		ssh.DiscardRequests(reqs)
 		close(ended)
-	}()
-	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }() // undrained it stalls the channel
+	})
+	guard.Go(func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }) // undrained it stalls the channel
 	opening, done := context.WithTimeoutCause(ctx, exchangeWithin, errSFTPSilent)
 	defer done()
 	ok, err := ask(opening, ch, "subsystem", ssh.Marshal(struct{ Name string }{"sftp"}))
@@ -100,7 +102,7 @@ func (c *Client) sftp(ctx context.Context) (*sftp.Client, error) {
 		return nil, errNoSFTP
 	}
 	c.files.client = client
-	go func() {
+	guard.Go(func() {
 		<-ended
 		c.files.mu.Lock()
 		defer c.files.mu.Unlock()
@@ -108,7 +110,7 @@ func (c *Client) sftp(ctx context.Context) (*sftp.Client, error) {
 			c.files.client = nil
 		}
 		_ = client.Close()
-	}()
+	})
 	return client, nil
 }
 
@@ -119,11 +121,11 @@ func (c *Client) greet(ctx context.Context, ch listened) (*sftp.Client, error) {
 		err    error
 	}
 	got := make(chan greeted, 1)
-	go func() {
+	guard.Go(func() {
 		client, err := sftp.NewClientPipe(ch, ch,
 			sftp.MaxPacketUnchecked(sftpPacket), sftp.MaxConcurrentRequestsPerFile(sftpRequests), sftp.UseConcurrentWrites(true))
 		got <- greeted{client, err}
-	}()
+	})
 	select {
 	case g := <-got:
 		return g.client, g.err
@@ -153,10 +155,10 @@ func within[T any](ctx context.Context, c *Client, silent time.Duration, do func
 		err error
 	}
 	got := make(chan answer, 1)
-	go func() {
+	guard.Go(func() {
 		v, err := do()
 		got <- answer{v, err}
-	}()
+	})
 	var none T
 	start := time.Now()
 	look := time.NewTicker(silent / 10)
@@ -198,7 +200,7 @@ func (s *sftpSession) drop() {
 	s.client = nil
 	s.mu.Unlock()
 	if client != nil {
-		go func() { _ = client.Close() }() // it waits for the host too
+		guard.Go(func() { _ = client.Close() }) // it waits for the host too
 	}
 }
 

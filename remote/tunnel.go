@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // Dial connects from the host to address: ("tcp", "127.0.0.1:3000") or ("unix",
@@ -34,7 +36,7 @@ func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, c.dialError(network, address, err)
 	}
-	go ssh.DiscardRequests(reqs)
+	guard.Go(func() { ssh.DiscardRequests(reqs) })
 	return newTunnelConn(ch, tunnelAddr{network, "from " + c.target.Name}, tunnelAddr{network, address}, c.streamEnd), nil
 }
 
@@ -101,10 +103,10 @@ func (c *Client) Listen(ctx context.Context, network, address string) (net.Liste
 		err error
 	}
 	got := make(chan listening, 1)
-	go func() {
+	guard.Go(func() {
 		l, err := c.conn.Listen(network, address)
 		got <- listening{l, err}
-	}()
+	})
 	select {
 	case r := <-got:
 		if r.err != nil {
@@ -112,11 +114,11 @@ func (c *Client) Listen(ctx context.Context, network, address string) (net.Liste
 		}
 		return &tunnelListener{r.l, c}, nil
 	case <-ctx.Done():
-		go func() {
+		guard.Go(func() {
 			if r := <-got; r.err == nil {
 				_ = r.l.Close()
 			}
-		}()
+		})
 		return nil, c.gaveUp(ctx, "listen on "+address)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -19,7 +19,7 @@ func (r *Runner) addresses(ctx context.Context) (map[string]string, error) {
 	hosts := r.c.Hosts
 	ips := make([]string, len(hosts))
 	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
 		wg.Go(func() { ips[i], errs[i] = resolve(ctx, h, r.o.Dialer.HostName(h.Address)) })
 	}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
@@ -65,10 +65,10 @@ func databaseAway(ctx context.Context, h fleet.Host, c inventory.Database) error
 // awayThrough says which dependency does not answer through a host; nil when all do.
 func awayThrough(ctx context.Context, h fleet.Host, all []dependency) error {
 	errs := make([]error, len(all))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, d := range all {
 		wg.Go(func() {
-			if err := d.away(ctx, h); err != nil {
+			if err := guard.Do(func() error { return d.away(ctx, h) }); err != nil {
 				errs[i] = fmt.Errorf("%s does not answer: %w", d.name, err)
 			}
 		})
@@ -91,9 +91,9 @@ func (r *rollout) noteShared(ctx context.Context, all []dependency) {
 		ask = []fleet.Host{r.hosts[r.cluster.Hosts[0].Name]}
 	}
 	answers := make([]bool, len(all))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, d := range all {
-		wg.Go(func() { answers[i] = d.away(ctx, ask[0]) == nil })
+		wg.Go(func() { answers[i] = guard.Do(func() error { return d.away(ctx, ask[0]) }) == nil })
 	}
 	wg.Wait()
 	for i, d := range all {
@@ -112,9 +112,9 @@ func (r *rollout) outage(ctx context.Context, host fleet.Host) *outage {
 	}
 	for _, d := range r.shared {
 		errs := make([]error, len(ask))
-		var wg sync.WaitGroup
+		var wg guard.Group
 		for i, h := range ask {
-			wg.Go(func() { errs[i] = d.away(ctx, h) })
+			wg.Go(func() { errs[i] = guard.Do(func() error { return d.away(ctx, h) }) })
 		}
 		wg.Wait()
 		if !slices.Contains(errs, nil) {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -32,7 +32,7 @@ true
 func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 	p := &picture{}
 	var ipErr error
-	var wg sync.WaitGroup
+	var wg guard.Group
 	wg.Go(func() { p.inputs.IPs, ipErr = r.addresses(ctx) })
 	hosts, silent := r.observe(ctx, r.limited())
 	wg.Wait()

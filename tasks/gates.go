@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -297,9 +297,9 @@ func (r *rollout) live(host string) gate {
 // readAll takes a reading of all hosts at once.
 func (r *rollout) readAll(ctx context.Context, hosts []fleet.Host) []Vitals {
 	out := make([]Vitals, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
-		wg.Go(func() { out[i] = r.probe(h).Read(ctx) })
+		wg.Go(func() { out[i] = r.probe(h).guarded(ctx) })
 	}
 	wg.Wait()
 	return out

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
@@ -57,7 +58,7 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 		return nil, problems
 	}
 	p := &picture{desired: map[string]*HostState{}}
-	var wg sync.WaitGroup
+	var wg guard.Group
 	var lbErr, ipErr error
 	wg.Go(func() { lbErr = r.readBalancer(ctx, p) })
 	wg.Go(func() { p.inputs.IPs, ipErr = r.addresses(ctx) })

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -53,10 +53,10 @@ const (
 func (r *Runner) Logs(ctx context.Context, o LogOptions, give func(LogLine)) error {
 	lines := make(chan LogLine, 1024)
 	merged := make(chan struct{})
-	go func() {
+	guard.Go(func() {
 		defer close(merged)
 		merge(lines, o.Follow, give)
-	}()
+	})
 	_, err := each(ctx, r, func(ctx context.Context, h fleet.Host) (struct{}, error) {
 		return struct{}{}, r.follow(ctx, h, o, lines)
 	})
@@ -94,7 +94,7 @@ func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out cha
 	rd, wr := io.Pipe()
 	cmd.Stdout = wr
 	var tooMuch error
-	var wg sync.WaitGroup
+	var wg guard.Group
 	wg.Go(func() {
 		tooMuch = readLog(rd, h.Name, left, func(l LogLine) bool {
 			if o.Grep != nil && !o.Grep.MatchString(l.Text) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -30,10 +31,13 @@ func (p *pool) get(ctx context.Context, host string, dial func(context.Context) 
 	if c == nil {
 		c = &connecting{ready: make(chan struct{})}
 		p.conns[host] = c
-		go func() {
+		guard.Go(func() {
 			defer close(c.ready)
-			c.conn, c.err = dial(ctx)
-		}()
+			c.err = guard.Do(func() (err error) {
+				c.conn, err = dial(ctx)
+				return err
+			})
+		})
 	}
 	p.mu.Unlock()
 	<-c.ready
@@ -44,7 +48,7 @@ func (p *pool) get(ctx context.Context, host string, dial func(context.Context) 
 func (p *pool) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for _, c := range p.conns {
 		wg.Go(func() {
 			<-c.ready

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
@@ -242,14 +243,14 @@ func (r *rollout) interrupted() bool {
 func (r *rollout) batch(ctx context.Context, batch []string, done int, last bool) error {
 	total := len(slices.Concat(r.plan.Policy.Batches...))
 	errs := make([]error, len(batch))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, name := range batch {
 		wg.Go(func() {
 			t := r.turnOf(r.hosts[name])
 			t.last = last
 			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.turnReason()})
 			start := time.Now()
-			errs[i] = t.take(ctx)
+			errs[i] = guard.Do(func() error { return t.take(ctx) })
 			kind, msg := event.TurnDone, ""
 			if errs[i] != nil {
 				kind, msg = event.TurnFailed, errs[i].Error()
@@ -378,13 +379,13 @@ func (r *rollout) rest(ctx context.Context, host string, d time.Duration, messag
 // untilInterrupt is ctx that ends as well when the operator asks to stop.
 func (r *rollout) untilInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	go func() {
+	guard.Go(func() {
 		select {
 		case <-r.interrupt:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
 	return ctx, cancel
 }
 

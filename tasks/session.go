@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
@@ -88,13 +88,15 @@ func (r *Runner) observe(ctx context.Context, hosts []*inventory.Host) ([]seen, 
 	start := time.Now()
 	out := make([]seen, len(hosts))
 	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
 		wg.Go(func() {
-			out[i].Host, errs[i] = r.connect(ctx, h)
-			if errs[i] == nil {
-				out[i].facts, errs[i] = r.observeHost(ctx, out[i].Host)
-			}
+			errs[i] = guard.Do(func() (err error) {
+				if out[i].Host, err = r.connect(ctx, h); err == nil {
+					out[i].facts, err = r.observeHost(ctx, out[i].Host)
+				}
+				return err
+			})
 		})
 	}
 	wg.Wait()
@@ -143,7 +145,7 @@ func (r *Runner) openBalancer(ctx context.Context) (balancer.Balancer, error) {
 	}
 	hosts := make([]fleet.Host, len(lb.Hosts))
 	errs := make([]error, len(lb.Hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range lb.Hosts {
 		wg.Go(func() { hosts[i], errs[i] = r.connect(ctx, h) })
 	}

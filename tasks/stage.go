@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
@@ -174,7 +175,7 @@ func (s *stager) pull(ctx context.Context, h fleet.Host, r artifact.Release) err
 func (s *stager) generation(ctx context.Context, h fleet.Host, want *HostState, _ Action) error {
 	g := want.Generation
 	r, w := io.Pipe()
-	go func() { _ = w.CloseWithError(g.writeTar(w)) }()
+	guard.Go(func() { _ = w.CloseWithError(guard.Do(func() error { return g.writeTar(w) })) })
 	defer func() { _ = r.Close() }()
 	args := append([]string{s.paths.Root, g.ID, g.Release, s.paths.User, s.paths.State}, g.owned()...)
 	_, err := h.Run(ctx, remote.Command{

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
@@ -26,12 +27,16 @@ func (r *Runner) Status(ctx context.Context, each func(HostStatus)) (*Status, er
 	errs := make([]error, len(hosts))
 	var states map[string]balancer.State
 	var lbErr error
-	var wg, lb sync.WaitGroup
+	var wg, lb guard.Group
 	var mu sync.Mutex
 	lb.Go(func() { states, lbErr = r.balancerStates(ctx) })
 	for i, h := range hosts {
 		wg.Go(func() {
-			out[i], errs[i] = r.hostStatus(ctx, h)
+			errs[i] = guard.Do(func() (err error) {
+				out[i], err = r.hostStatus(ctx, h)
+				return err
+			})
+			out[i].fault(h, errs[i])
 			if each != nil {
 				mu.Lock()
 				defer mu.Unlock()
@@ -73,8 +78,8 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 		return s, err
 	}
 	var v Vitals
-	var wg sync.WaitGroup
-	wg.Go(func() { v = newProbe(conn).Read(ctx) })
+	var wg guard.Group
+	wg.Go(func() { v = newProbe(conn).guarded(ctx) })
 	f, err := Observe(ctx, conn, h.Name, r.c.Paths)
 	wg.Wait()
 	if err != nil {
@@ -86,6 +91,13 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 	s.seeHost(f)
 	s.seeGrafana(v)
 	return s, nil
+}
+
+// fault is the status of a host whose reading panicked.
+func (s *HostStatus) fault(h *inventory.Host, err error) {
+	if _, ok := errors.AsType[*guard.PanicError](err); ok {
+		*s = HostStatus{Host: h.Name, Address: h.Address, Service: "unknown", Error: err.Error(), Problems: []string{"not readable"}}
+	}
 }
 
 // seeHost takes what the host said.
@@ -330,14 +342,16 @@ func each[T any](ctx context.Context, r *Runner, f func(ctx context.Context, h f
 	hosts := r.limited()
 	out := make([]T, len(hosts))
 	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
 		wg.Go(func() {
-			c, err := r.connect(ctx, h)
-			if err == nil {
-				out[i], err = f(ctx, c)
-			}
-			errs[i] = err
+			errs[i] = guard.Do(func() error {
+				c, err := r.connect(ctx, h)
+				if err == nil {
+					out[i], err = f(ctx, c)
+				}
+				return err
+			})
 		})
 	}
 	wg.Wait()

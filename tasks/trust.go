@@ -2,8 +2,8 @@ package tasks
 
 import (
 	"context"
-	"sync"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -45,9 +45,9 @@ func ReadRemoteINI(ctx context.Context, d *remote.Dialer, h *inventory.Host, pat
 // each host's key is asked for at the same time.
 func eachTarget(hosts []*inventory.Host, f func(i int, h *inventory.Host) error) error {
 	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
-		wg.Go(func() { errs[i] = f(i, h) })
+		wg.Go(func() { errs[i] = guard.Do(func() error { return f(i, h) }) })
 	}
 	wg.Wait()
 	return fleet.Join(errs...)

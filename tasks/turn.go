@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -92,7 +93,7 @@ func (t turn) step(name string, f func() error) error {
 	start := time.Now()
 	t.sink.Emit(event.Event{Kind: event.StepStarted, Run: t.run, Host: t.host.Name, Step: name})
 	t.lock.Journal(t.host.Name, journal.Entry{Time: start.UTC(), Run: t.run, Host: t.host.Name, Step: name, Result: "started"})
-	err := f()
+	err := guard.Do(f)
 	e := journal.Entry{Time: time.Now().UTC(), Run: t.run, Host: t.host.Name, Step: name, Result: "done", Seconds: time.Since(start).Seconds()}
 	ev := event.Event{Kind: event.StepDone, Run: t.run, Host: t.host.Name, Step: name, Seconds: e.Seconds}
 	if err != nil {
@@ -159,7 +160,7 @@ func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 // goes on; a migration may take minutes.
 func (t turn) watched(ctx context.Context, f func(context.Context) error) error {
 	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
+	guard.Go(func() { done <- guard.Do(func() error { return f(ctx) }) })
 	start := time.Now()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -83,6 +84,14 @@ func (p *Probe) Read(ctx context.Context) Vitals {
 		return v
 	}
 	v.Metrics, v.MetricsErr = grafana.GetMetrics(ctx, p.client, p.base)
+	return v
+}
+
+// guarded is Read; a panic in it is why there is no reading.
+func (p *Probe) guarded(ctx context.Context) (v Vitals) {
+	if err := guard.Do(func() error { v = p.Read(ctx); return nil }); err != nil {
+		return Vitals{HealthErr: err, MetricsErr: err}
+	}
 	return v
 }
 

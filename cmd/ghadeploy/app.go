@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
@@ -55,16 +57,20 @@ func (a *app) main(ctx context.Context, args []string) int {
 	a.streams = a.streams.Cleaned()
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !a.started {
+	err := guard.Do(func() error { return root.ExecuteContext(ctx) })
+	told := faultIn(err)
+	if err != nil && !a.started && told == nil {
 		err = &tasks.UsageError{Message: err.Error()}
 	}
 	if err == nil {
 		return exitDone
 	}
 	code := a.exitCode(err)
-	if !wasShown(err) {
-		a.showError(err, code, a.json() || wantsJSON(args))
+	switch {
+	case !wasShown(err):
+		a.showError(errors.Join(err, told), code, a.json() || wantsJSON(args))
+	case told != nil:
+		a.showError(told, code, false) // beside the result, which holds the error
 	}
 	return code
 }

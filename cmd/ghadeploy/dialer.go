@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
@@ -57,10 +58,10 @@ func (s *session) askSecret(ctx context.Context, question string) (string, error
 	var a answer
 	s.progress.Aside(func() {
 		fmt.Fprintf(s.streams.Err, "%s: ", question)
-		go func() {
+		guard.Go(func() {
 			text, err := s.streams.Password()
 			got <- answer{text, err}
-		}()
+		})
 		select {
 		case a = <-got:
 		case <-ctx.Done():

@@ -32,6 +32,9 @@ type fakeRunner struct {
 
 var then = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
+// errPanics as the fake's failure makes Unlock panic.
+var errPanics = errors.New("panics")
+
 // failures by name, for scripts.
 func failureNamed(name string) error {
 	return map[string]error{
@@ -144,7 +147,12 @@ func (f *fakeRunner) Releases(context.Context) ([]tasks.HostReleases, error) {
 }
 
 func (f *fakeRunner) Lock(context.Context, string) error { return f.fail }
-func (f *fakeRunner) Unlock(context.Context, bool) error { return f.fail }
+func (f *fakeRunner) Unlock(context.Context, bool) error {
+	if errors.Is(f.fail, errPanics) {
+		panic("on purpose")
+	}
+	return f.fail
+}
 func (f *fakeRunner) Holders(context.Context) ([]lock.Status, error) {
 	return []lock.Status{{Host: "h1", Frozen: &lock.Holder{User: "ops", From: "laptop", PID: 7, Since: then, Message: "maintenance"}}, {Host: "h2"}}, f.fail
 }

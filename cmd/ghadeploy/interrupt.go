@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // lastWords is how long the process may take to end after the second signal: the run
@@ -67,7 +69,7 @@ func (s *session) watchSignals(graceful bool) <-chan struct{} {
 	interrupt := make(chan struct{})
 	ended := make(chan struct{})
 	s.listening(true)
-	go func() {
+	guard.Go(func() {
 		defer close(ended)
 		asked := false
 		for {
@@ -87,7 +89,7 @@ func (s *session) watchSignals(graceful bool) <-chan struct{} {
 				fmt.Fprintln(s.streams.Err, s.streams.ErrStyle.Warn("interrupted: the host at hand is finished first; press Ctrl-C again to stop at once"))
 			})
 		}
-	}()
+	})
 	s.cleanup = append(s.cleanup, func() {
 		s.listening(false)
 		cancel()

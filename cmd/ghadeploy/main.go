@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
@@ -22,7 +23,9 @@ import (
 
 func main() {
 	cobra.EnableCommandSorting = false // help shows commands in the order in which they are met
-	os.Exit(processApp(realRunner).main(context.Background(), os.Args[1:]))
+	a := processApp(realRunner)
+	guard.OnPanic(a.lonelyFault(os.Exit))
+	os.Exit(a.main(context.Background(), os.Args[1:]))
 }
 
 // processApp is the app of this process, with its streams, its environment and its signals.
@@ -30,7 +33,7 @@ func processApp(newRunner func(*inventory.Cluster, tasks.Options) runner) *app {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	i := newInterrupts(exitProcess(os.Stdin))
-	go i.relay(signals)
+	guard.Go(func() { i.relay(signals) })
 	return &app{
 		streams:    ui.Files(os.Stdin, os.Stdout, os.Stderr, os.Getenv),
 		getenv:     os.Getenv,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
@@ -139,13 +140,13 @@ func (s *session) ask(ctx context.Context, question string) (yes bool, err error
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if s.options.Interrupt != nil {
-		go func() {
+		guard.Go(func() {
 			select {
 			case <-s.options.Interrupt:
 				stop()
 			case <-ctx.Done():
 			}
-		}()
+		})
 	}
 	s.progress.Aside(func() { yes, err = ui.Ask(ctx, s.streams, question) })
 	return yes, err

@@ -15,6 +15,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // patience is how long one file may take: a disk that needs longer is a network share
@@ -188,10 +190,14 @@ func within[T any](ctx context.Context, path string, read func() (T, error)) (T,
 		return none, context.Cause(ctx)
 	}
 	done := make(chan result, 1)
-	go func() {
-		v, err := read()
-		done <- result{v, err}
-	}()
+	guard.Go(func() {
+		var r result
+		r.err = guard.Do(func() (err error) {
+			r.value, err = read()
+			return err
+		})
+		done <- r
+	})
 	select {
 	case r := <-done:
 		return r.value, r.err

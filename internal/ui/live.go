@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -36,7 +37,7 @@ type Live struct {
 // NewLive starts a live view on s.Err. Close it.
 func NewLive(s Streams, verbose bool) *Live {
 	l := newLive(s.Err, s.ErrStyle, s.Size, verbose, time.Now)
-	go l.run(time.NewTicker(frameTime))
+	guard.Go(func() { l.run(time.NewTicker(frameTime)) })
 	return l
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -40,7 +41,7 @@ type Plain struct {
 // every step and details. Close it.
 func NewPlain(s Streams, verbose bool) *Plain {
 	p := newPlain(s.Err, s.ErrStyle, verbose, time.Now)
-	go p.heartbeat(time.NewTicker(firstSign / 2))
+	guard.Go(func() { p.heartbeat(time.NewTicker(firstSign / 2)) })
 	return p
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
@@ -59,7 +60,7 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 		err  error
 	}
 	got := make(chan answer, 1)
-	go func() {
+	guard.Go(func() {
 		line, err := bufio.NewReaderSize(oneByte{r}, 16).ReadString('\n')
 		if errors.Is(err, io.EOF) && line == "" {
 			err = fmt.Errorf("no answer: %w", io.ErrUnexpectedEOF)
@@ -67,7 +68,7 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 			err = nil
 		}
 		got <- answer{line, err}
-	}()
+	})
 	select {
 	case a := <-got:
 		return a.line, a.err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -26,9 +27,9 @@ func (s *set) Describe() string { return s.title }
 // each runs do on all members at once and keeps every error, in their order.
 func (s *set) each(do func(member) error) error {
 	errs := make([]error, len(s.members))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, m := range s.members {
-		wg.Go(func() { errs[i] = do(m) })
+		wg.Go(func() { errs[i] = guard.Do(func() error { return do(m) }) })
 	}
 	wg.Wait()
 	all := &multierror.Error{ErrorFormat: oneLine}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -48,9 +48,9 @@ func swapInTurn(ctx context.Context, m member, in, out []*inventory.Host) error 
 // their order that has one.
 func atOnce(hosts []*inventory.Host, do func(*inventory.Host) error) error {
 	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
-		wg.Go(func() { errs[i] = do(h) })
+		wg.Go(func() { errs[i] = guard.Do(func() error { return do(h) }) })
 	}
 	wg.Wait()
 	for _, err := range errs {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -123,7 +124,7 @@ func (r *run) runAll(ctx context.Context, checks []unit) []Finding {
 	var (
 		mu  sync.Mutex
 		all []Finding
-		wg  sync.WaitGroup
+		wg  guard.Group
 	)
 	for _, u := range checks {
 		wg.Go(func() {
@@ -150,7 +151,21 @@ func (r *run) runOne(ctx context.Context, u unit) []Finding {
 			return []Finding{{Severity: Skipped, What: why}}
 		}
 	}
-	return u.run(ctx, r)
+	found, err := guarded(func() []Finding { return u.run(ctx, r) })
+	if err != nil {
+		return []Finding{fault(err)}
+	}
+	return found
+}
+
+// guarded runs a part of a check; the error is a panic in it.
+func guarded(f func() []Finding) (found []Finding, err error) {
+	return found, guard.Do(func() error { found = f(); return nil })
+}
+
+// fault is a check that failed by a fault of ours, or of a library, in looking.
+func fault(err error) Finding {
+	return fail(err.Error(), "what this check looks for may be there", "report it; --skip-check goes on without it")
 }
 
 // peerAddress is what the other hosts reach h at.
@@ -168,12 +183,16 @@ func (r *run) hostNames() []string {
 // collects the findings with their host filled in.
 func (r *run) eachHost(ctx context.Context, f func(ctx context.Context, h fleet.Host) []Finding) []Finding {
 	found := make([][]Finding, len(r.Hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range r.Hosts {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, Probe)
 			defer cancel()
-			for _, x := range f(ctx, h) {
+			all, err := guarded(func() []Finding { return f(ctx, h) })
+			if err != nil {
+				all = []Finding{fault(err)}
+			}
+			for _, x := range all {
 				if x.Host == "" {
 					x.Host = h.Name
 				}

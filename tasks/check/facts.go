@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -65,12 +66,16 @@ func (w *firstWrite) Write(p []byte) (int, error) {
 func (r *run) gatherFacts(ctx context.Context) {
 	r.facts, r.factErr = map[string]hostFacts{}, map[string]error{}
 	var mu sync.Mutex
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for _, h := range r.Hosts {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, Probe)
 			defer cancel()
-			f, err := r.readFacts(ctx, h)
+			var f hostFacts
+			err := guard.Do(func() (err error) {
+				f, err = r.readFacts(ctx, h)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -73,11 +74,11 @@ func checkGossip(ctx context.Context, r *run) []Finding {
 	}
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
-	var listeners sync.WaitGroup
+	var listeners guard.Group
 	defer listeners.Wait()
 	defer stop() // before the wait
 	m.prepare(listening, &listeners)
-	var probes sync.WaitGroup
+	var probes guard.Group
 	for _, h := range r.Hosts {
 		probes.Go(func() { m.probe(ctx, h) })
 	}
@@ -88,7 +89,7 @@ func checkGossip(ctx context.Context, r *run) []Finding {
 
 // prepare decides how each host can be a target, and starts listeners on the
 // bare ones; it returns when all listen, or will not.
-func (m *matrix) prepare(ctx context.Context, listeners *sync.WaitGroup) {
+func (m *matrix) prepare(ctx context.Context, listeners *guard.Group) {
 	up := map[string]chan struct{}{}
 	for _, h := range m.r.Hosts {
 		mode, cannot := m.target(h.Name)
@@ -152,7 +153,7 @@ func (m *matrix) fail(host, why string) {
 // or will never be.
 func (m *matrix) listen(ctx context.Context, h fleet.Host, up chan<- struct{}) {
 	out, in := io.Pipe()
-	var reading sync.WaitGroup
+	var reading guard.Group
 	reading.Go(func() {
 		m.read(h.Name, out, up)
 		_ = out.Close()
@@ -253,7 +254,7 @@ func (m *matrix) probe(ctx context.Context, h fleet.Host) {
 
 // probeThroughSSH is for hosts without bash: sshd there connects for us, over TCP only.
 func (m *matrix) probeThroughSSH(ctx context.Context, h fleet.Host, modes map[string]string) {
-	var all sync.WaitGroup
+	var all guard.Group
 	for _, to := range m.r.Hosts {
 		if to.Name == h.Name || modes[to.Name] == "" {
 			continue

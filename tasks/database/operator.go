@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -199,7 +200,7 @@ func openRelay(ctx context.Context, via fleet.Conn, db inventory.Database) (*rel
 		last = g
 		return g, nil
 	}
-	go r.serve(life, dial)
+	guard.Go(func() { r.serve(life, dial) })
 	return r, nil
 }
 
@@ -241,11 +242,11 @@ func pass(ctx context.Context, client, server net.Conn) {
 	defer ends()
 	both := make(chan struct{}, 2)
 	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
-		go func() {
+		guard.Go(func() {
 			_, _ = io.Copy(struct{ io.Writer }{way[0]}, struct{ io.Reader }{way[1]})
 			_, _ = client.Close(), server.Close()
 			both <- struct{}{}
-		}()
+		})
 	}
 	<-both
 	<-both

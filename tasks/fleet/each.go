@@ -2,17 +2,19 @@ package fleet
 
 import (
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
-// Each runs f for all hosts at once, waits for all, and keeps every error.
+// Each runs f for all hosts at once, waits for all, and keeps every error. A panic in f
+// is the error of its host.
 func Each(hosts []Host, f func(i int, h Host) error) error {
 	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
-		wg.Go(func() { errs[i] = f(i, h) })
+		wg.Go(func() { errs[i] = guard.Do(func() error { return f(i, h) }) })
 	}
 	wg.Wait()
 	return Join(errs...)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
@@ -49,24 +50,27 @@ func holdHost(ctx context.Context, host fleet.Host, state string, h Holder) (*ho
 	in, feed := io.Pipe()
 	answer, out := io.Pipe()
 	k := &hold{host: host.Name, orders: make(chan string, 256), ended: make(chan struct{}), cancel: cancel}
-	go func() {
-		_, k.err = host.Run(run, remote.Command{
-			Step: "hold the lock", Script: lockScript, Args: []string{state},
-			Become: true, Stdin: in, Stdout: out, Timeout: -1,
+	guard.Go(func() {
+		k.err = guard.Do(func() error {
+			_, err := host.Run(run, remote.Command{
+				Step: "hold the lock", Script: lockScript, Args: []string{state},
+				Become: true, Stdin: in, Stdout: out, Timeout: -1,
+			})
+			return err
 		})
 		_ = out.Close()
 		_ = in.Close()
 		close(k.ended)
-	}()
-	go k.feed(feed, string(holder))
+	})
+	guard.Go(func() { k.feed(feed, string(holder)) })
 
 	words := make(chan string, 1)
-	go func() {
+	guard.Go(func() {
 		r := bufio.NewReaderSize(answer, mostAnswer)
 		line, _ := r.ReadSlice('\n') // of a longer one the beginning, which is no holder
 		words <- strings.TrimSpace(string(line))
 		_, _ = io.Copy(io.Discard, r)
-	}()
+	})
 	var word string
 	select {
 	case word = <-words:
@@ -121,13 +125,13 @@ func (k *hold) order(line string) {
 // close ends the feed, which ends the remote process once it has done all orders.
 func (k *hold) close() {
 	close(k.orders)
-	go func() {
+	guard.Go(func() {
 		select {
 		case <-k.ended:
 		case <-time.After(5 * time.Second):
 		}
 		k.cancel()
-	}()
+	})
 }
 
 // lost tells whether the process on the host is gone.

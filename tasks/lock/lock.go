@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
@@ -137,7 +138,7 @@ func (l *Lock) hold(host string) *hold {
 func (l *Lock) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for _, k := range l.holds {
 		wg.Go(func() {
 			k.close()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
@@ -26,7 +27,7 @@ type Teller struct {
 	// Deadline of each receiver; 0: [Deadline].
 	Deadline time.Duration
 
-	begun sync.WaitGroup
+	begun guard.Group
 }
 
 // Begin tells that the run starts, in the background: nobody's web hook holds a
@@ -51,7 +52,7 @@ func (t *Teller) tell(ctx context.Context, m Message) {
 	if limit == 0 {
 		limit = Deadline
 	}
-	var wg sync.WaitGroup
+	var wg guard.Group
 	var mu sync.Mutex
 	for i, r := range t.Receivers {
 		if !wants(r, m.Event) {

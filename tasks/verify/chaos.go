@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -103,7 +104,7 @@ func (p *proof) back(ctx context.Context, n *node) error {
 
 // loop asks the balancer without a pause.
 type loop struct {
-	wg     sync.WaitGroup
+	wg     guard.Group
 	cancel context.CancelFunc
 
 	mu     sync.Mutex

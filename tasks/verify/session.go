@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -29,7 +29,7 @@ func (p *proof) answers(ctx context.Context) {
 	}
 	hosts := p.in.Cluster.Hosts
 	results := make([]result, len(hosts))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, h := range hosts {
 		wg.Go(func() {
 			start := time.Now()
@@ -99,9 +99,9 @@ func (p *proof) loginFailure(n *node, works string, err error) error {
 // onAll asks all nodes at once.
 func (p *proof) onAll(do func(*node) error) []error {
 	errs := make([]error, len(p.nodes))
-	var wg sync.WaitGroup
+	var wg guard.Group
 	for i, n := range p.nodes {
-		wg.Go(func() { errs[i] = do(n) })
+		wg.Go(func() { errs[i] = guard.Do(func() error { return do(n) }) })
 	}
 	wg.Wait()
 	return errs

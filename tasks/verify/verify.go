@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -83,7 +84,9 @@ func (p *proof) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		proofs(ctx)
+		if err := guard.Do(func() error { proofs(ctx); return nil }); err != nil {
+			p.record(Step{Name: "verify", Explanation: "a proof went to its end"}, "", err)
+		}
 	}
 	p.logout(ctx)
 	return context.Cause(ctx)
@@ -114,7 +117,11 @@ func (u *unproved) Error() string {
 func (p *proof) step(ctx context.Context, s Step, do func(context.Context) (string, error)) bool {
 	start := time.Now()
 	p.in.Sink.Emit(event.Event{Kind: event.StepStarted, Host: s.From, Step: "verify:" + s.Name, Message: s.title() + ": " + s.Explanation})
-	saw, err := do(ctx)
+	var saw string
+	err := guard.Do(func() (err error) {
+		saw, err = do(ctx)
+		return err
+	})
 	s.Seconds = time.Since(start).Seconds()
 	return p.record(s, saw, err)
 }

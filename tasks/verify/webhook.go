@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // notification is one delivery of a webhook that was about our alert.
@@ -26,7 +28,7 @@ type webhooks struct {
 	url     string
 	label   string // value of alertLabel that counts
 	servers []*http.Server
-	wg      sync.WaitGroup
+	wg      guard.Group
 
 	mu   sync.Mutex
 	came []notification

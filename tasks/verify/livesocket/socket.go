@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 )
 
 // Bounds of what a server may send, and of what is kept of it until it is read.
@@ -74,7 +76,7 @@ func Open(ctx context.Context, url string, o Options) (*Socket, error) {
 	}
 	conn.SetReadLimit(maxMessage)
 	s := &Socket{conn: conn, messages: make(chan []byte, maxWaiting), replies: make(chan reply, maxWaiting), done: make(chan struct{})}
-	go s.read()
+	guard.Go(func() { s.read() })
 	// The older protocol takes a command without method for connect as well.
 	hello, err := s.ask(ctx, command{Connect: &struct{}{}})
 	if err != nil {
