@@ -6,7 +6,7 @@ LAB     := examples/lab/lab.sh
 YESFLAG := $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-real lint bench lab-up lab-down clean
+.PHONY: help build demo test fuzz test-real lint bench lab-up lab-down clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,9 @@ test: ## all tests, in a lab of their own (root on Debian; plain `go test ./...`
 
 test-real: ## deploy, prove, restart and upgrade every real release in GHADEPLOY_GRAFANA_DIR (root on Debian)
 	@.ci/test-real $(YESFLAG)
+
+fuzz: ## all fuzz targets, each for FUZZTIME (5s)
+	@.ci/fuzz
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, gocyclo, shellcheck
 	@.ci/lint
