@@ -1,6 +1,7 @@
 package database
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,5 +150,25 @@ func TestTheOperatorsToolsGiveNoPassword(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A server that never answers ends the dump, and not only the tool.
+func TestAMuteServerHoldsNoRelay(t *testing.T) {
+	h := serveHostile(t, false, func(h *hostile, c net.Conn) { h.keep(c) })
+	db := inventory.Database{Type: "postgres", Host: "db.example.com", SSLMode: "require"}
+	r, err := openRelay(t.Context(), hostileHost{hostile: h}, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unix", filepath.Join(r.dir, ".s.PGSQL."+socketPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	begun := time.Now()
+	_ = r.Close(nil)
+	if d := time.Since(begun); d > time.Second {
+		t.Errorf("closed after %s", d)
 	}
 }

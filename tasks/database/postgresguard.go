@@ -42,6 +42,10 @@ func guardPostgres(ctx context.Context, c net.Conn, secure *tls.Config, verified
 	if secure == nil {
 		return &postgresGuard{Conn: c, verified: verified}, nil
 	}
+	// A server that says nothing holds nobody: what is read here has no deadline of its own.
+	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	request := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 8}, postgresSSLRequest)
 	if _, err := c.Write(request); err != nil {
 		return nil, err
@@ -53,8 +57,6 @@ func guardPostgres(ctx context.Context, c net.Conn, secure *tls.Config, verified
 	if answer[0] != 'S' {
 		return nil, errors.New("server refused TLS connection")
 	}
-	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
-	defer cancel()
 	t := tls.Client(c, secure)
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
