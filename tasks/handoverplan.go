@@ -113,3 +113,16 @@ func heir(order []string, byHand, isNew func(string) bool) string {
 func without(hosts []string, host string) []string {
 	return slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == host })
 }
+
+// situation is what of this cluster decides which steps between versions concern it.
+// Alerts of before unified alerting are there where that is not on, which the hosts'
+// present grafana.ini tells: the inventory speaks of the version to come.
+func situation(in planInput, from grafana.Version) grafana.Situation {
+	s := grafana.Situation{Database: in.cluster.Database.Type, LegacyAlerting: in.cluster.Alerting.Legacy || !grafana.HasUnifiedAlerting(from)}
+	for _, ini := range in.old {
+		if text := ini[iniFile]; len(text) > 0 && meetingPoints(text)["unified_alerting.enabled"] != "true" {
+			s.LegacyAlerting = true
+		}
+	}
+	return s
+}

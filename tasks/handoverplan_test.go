@@ -119,3 +119,26 @@ func TestWhereNoHandoverIs(t *testing.T) {
 		t.Errorf("one host: %+v, %v", p.Policy, err)
 	}
 }
+
+// The reason in the plan says what is true of this cluster: whether it may have alerts of
+// before unified alerting, as its hosts are configured now.
+func TestThePlanWarnsOfLegacyAlertsOnlyWhereTheyMayBe(t *testing.T) {
+	for ini, legacy := range map[string]bool{
+		"": false,
+		"[unified_alerting]\nenabled = true\n[alerting]\nenabled = false\n": false,
+		"[unified_alerting]\nenabled = false\n[alerting]\nenabled = true\n": true,
+		"[alerting]\nenabled = true\n":                                      true,
+	} {
+		in := handoverInput(t, testCluster(), "11.6.2")
+		if ini != "" {
+			in.old = map[string]map[string][]byte{"h2": {iniFile: []byte(ini)}}
+		}
+		p, err := makePlan(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(p.Policy.Reason, "legacy alerting"); got != legacy {
+			t.Errorf("%q: reason %q", ini, p.Policy.Reason)
+		}
+	}
+}

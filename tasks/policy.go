@@ -134,7 +134,7 @@ func (p *Plan) target(host string) string { return p.Host(host).To.Version }
 
 // changeVersion applies what is known of the versions between.
 func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
-	up := grafana.UpgradePolicy(from, to)
+	up := grafana.UpgradePolicyIn(from, to, situation(in, from))
 	if up.Direction == grafana.Downgrade && !in.allowDowngrade {
 		return &UsageError{fmt.Sprintf("%s -> %s is a downgrade: Grafana does not read a newer schema; restore a dump first and add --allow-downgrade, or use ghadeploy rollback", from, to)}
 	}

@@ -1,6 +1,9 @@
 package grafana
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Handover is the third way of [UpgradePolicy]'s: one node is upgraded alone while the
 // others serve on, takes over, and the others follow. Old and new share the database
@@ -38,16 +41,29 @@ type handoverBar struct {
 func handoverPairs() []handoverPair { return nil }
 
 // handoverBars are the versions that are entered with all other nodes stopped.
-func handoverBars() []handoverBar { return nil }
+func handoverBars() []handoverBar {
+	return []handoverBar{
+		{into: release(12, 4, 0),
+			text:   "12.4 copies playlists, and few dashboards and folders, to unified storage once, and reads only that: what older nodes save after the copy is lost",
+			source: "pkg/storage/unified/migrations and pkg/setting/setting_unified_storage.go 12.4.0 (mode 5 for what was copied)"},
+		{into: release(13, 0, 0),
+			text:   "13.0 copies all dashboards and folders to unified storage once and renames their tables: what older nodes read and save after that fails",
+			source: "#122993, #124030, #118680 (renamed tables)"},
+	}
+}
 
 // HandoverBetween says what is known of a handover from one version to another on a
 // type of database ("postgres", "mysql"). A pair that was measured speaks for every pair
 // that lies within it: the migrations between are some of those that were measured.
 func HandoverBetween(from, to Version, database string) Handover {
+	var bars []string
 	for _, b := range handoverBars() {
 		if !from.AtLeast(b.into) && to.AtLeast(b.into) {
-			return Handover{Unsafe: true, Reason: b.text}
+			bars = append(bars, b.text)
 		}
+	}
+	if len(bars) > 0 {
+		return Handover{Unsafe: true, Reason: strings.Join(bars, "; ")}
 	}
 	for _, p := range handoverPairs() {
 		if p.database == database && from.AtLeast(p.from) && (p.to.AtLeast(to) || sameMinor(p.to, to)) {

@@ -180,14 +180,13 @@ func steps() []fact {
 			Text: "9.4 changes the alerting schema; its guide says not to downgrade"},
 		{Kind: aStep, Name: "access control", Since: release(10, 0, 0), Source: "upgrade guide v10.0: only after a downgrade with RBAC disabled",
 			Text: "10.0 always uses RBAC; permissions drift apart after a downgrade that disables it"},
-		{Kind: aStep, Name: "legacy alerting removed", Since: release(11, 0, 0), Source: "changelog 11.0.0-preview",
+		{Kind: aStep, Name: legacyRemoved, Since: release(11, 0, 0), Source: "changelog 11.0.0-preview",
 			Text: "11.0 has no legacy alerting; alerts that were not migrated are gone"},
 		{Kind: aStep, Name: "unified storage", Since: release(12, 4, 0),
 			Source: "pkg/setting/setting_unified_storage.go 12.4.0 (mode 5, autoMigrationThreshold 10); #119199",
 			Text:   "12.4 moves playlists to unified storage at start, and dashboards and folders where there are no more than 10"},
 		{Kind: aStep, Name: "unified storage for all", Since: release(13, 0, 0),
 			Source: "#122993, #124030, #118680 (renamed tables), #117251 (locks)",
-			Text: "13.0 moves all dashboards and folders to unified storage at start and renames tables that older nodes use; " +
-				"MySQL users need LOCK TABLES"},
+			Text:   "13.0 moves all dashboards and folders to unified storage at start and renames tables that older nodes use" + onMySQL},
 	}
 }

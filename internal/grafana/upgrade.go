@@ -69,6 +69,54 @@ type Policy struct {
 	Steps  []Step `json:"steps,omitempty"`
 }
 
+// Situation is what of a cluster decides which one-way steps say something about it.
+type Situation struct {
+	Database string // "postgres" or "mysql"
+	// LegacyAlerting: alerts of before unified alerting may still be there.
+	LegacyAlerting bool
+}
+
+// The step that concerns legacy alerts only, and what of a step's text concerns MySQL only.
+const (
+	legacyRemoved = "legacy alerting removed"
+	onMySQL       = "; MySQL users need LOCK TABLES"
+)
+
+// of is what a step means in a situation; empty when nothing.
+func (s Situation) of(step Step) string {
+	switch {
+	case step.Name == legacyRemoved && !s.LegacyAlerting:
+		return ""
+	case s.Database != "mysql":
+		return strings.TrimSuffix(step.Text, onMySQL)
+	}
+	return step.Text
+}
+
+// UpgradePolicyIn is [UpgradePolicy] whose reason says what is true of one cluster.
+func UpgradePolicyIn(from, to Version, s Situation) Policy {
+	p := UpgradePolicy(from, to)
+	if p.Direction != Upgrade || len(p.Steps) == 0 {
+		return p
+	}
+	var texts []string
+	for _, step := range p.Steps {
+		if text := s.of(step); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 {
+		p.Reason = newMajor(from, to)
+		return p
+	}
+	p.Reason = strings.Join(texts, "; ")
+	return p
+}
+
+func newMajor(from, to Version) string {
+	return fmt.Sprintf("%s to %s is a new major version; nodes of both must not serve side by side", from, to)
+}
+
 // UpgradePolicy says how nodes get from one version to another. Grafana's
 // documentation promises nothing of clusters with mixed versions, so only
 // changes within a major version roll, and only where no one-way step lies
@@ -94,7 +142,7 @@ func UpgradePolicy(from, to Version) Policy {
 		p.Kind, p.Dump, p.Reason = OneFirst, true, strings.Join(texts, "; ")
 	case from.major != to.major:
 		p.Kind, p.Dump = OneFirst, true
-		p.Reason = fmt.Sprintf("%s to %s is a new major version; nodes of both must not share a database", from, to)
+		p.Reason = newMajor(from, to)
 	case from.minor != to.minor:
 		p.Dump, p.Reason = true, fmt.Sprintf("%s to %s is a minor version: its migrations are additive", from, to)
 	default:

@@ -1,0 +1,49 @@
+package grafana
+
+import (
+	"strings"
+	"testing"
+)
+
+// A version that copies content once, and then reads only the copy, is never entered by
+// handover, however far the way to it and beyond it is.
+func TestNoHandoverIntoUnifiedStorage(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		unsafe   bool
+		says     string
+	}{
+		{"11.6.2", "12.4.0", true, "what older nodes save after the copy is lost"},
+		{"12.3.0", "12.4.1", true, "lost"},
+		{"10.3.1", "13.1.0", true, "renames their tables"},
+		{"12.4.0", "13.0.0", true, "renames their tables"},
+		{"12.4.0", "12.4.3", false, ""},
+		{"11.6.2", "12.3.9", false, ""},
+		{"13.0.0", "13.2.0", false, ""},
+	} {
+		h := HandoverBetween(version(t, c.from), version(t, c.to), "postgres")
+		if h.Unsafe != c.unsafe || h.Measured && h.Unsafe || !strings.Contains(h.Reason, c.says) || h.Reason == "" {
+			t.Errorf("%s to %s: %+v", c.from, c.to, h)
+		}
+	}
+}
+
+// A step says something of a cluster that it concerns, and nothing of another.
+func TestAReasonSaysWhatIsTrueOfTheCluster(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		in       Situation
+		has, not string
+	}{
+		{"10.3.1", "11.6.2", Situation{Database: "postgres", LegacyAlerting: true}, "11.0 has no legacy alerting", ""},
+		{"10.3.1", "11.6.2", Situation{Database: "postgres"}, "10.3.1 to 11.6.2 is a new major version", "legacy"},
+		{"9.5.0", "11.6.2", Situation{Database: "postgres"}, "10.0 always uses RBAC", "legacy"},
+		{"12.4.0", "13.0.0", Situation{Database: "mysql"}, "need LOCK TABLES", ""},
+		{"12.4.0", "13.0.0", Situation{Database: "postgres"}, "renames tables", "MySQL"},
+	} {
+		p := UpgradePolicyIn(version(t, c.from), version(t, c.to), c.in)
+		if p.Kind != OneFirst || !p.Dump || !strings.Contains(p.Reason, c.has) || c.not != "" && strings.Contains(p.Reason, c.not) {
+			t.Errorf("%s to %s, %+v: %s %q", c.from, c.to, c.in, p.Kind, p.Reason)
+		}
+	}
+}
