@@ -117,8 +117,8 @@ func without(hosts []string, host string) []string {
 // situation is what of this cluster decides which steps between versions concern it.
 // Alerts of before unified alerting are there where that is not on, which the hosts'
 // present grafana.ini tells: the inventory speaks of the version to come.
-func situation(in planInput, from grafana.Version) grafana.Situation {
-	s := grafana.Situation{Database: in.cluster.Database.Type, LegacyAlerting: in.cluster.Alerting.Legacy || !grafana.HasUnifiedAlerting(from)}
+func situation(in planInput, from grafana.Version) grafana.Traits {
+	s := grafana.Traits{Database: in.cluster.Database.Type, LegacyAlerting: in.cluster.Alerting.Legacy || !grafana.HasUnifiedAlerting(from)}
 	for _, ini := range in.old {
 		if text := ini[iniFile]; len(text) > 0 && meetingPoints(text)["unified_alerting.enabled"] != "true" {
 			s.LegacyAlerting = true

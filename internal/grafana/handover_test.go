@@ -32,14 +32,14 @@ func TestNoHandoverIntoUnifiedStorage(t *testing.T) {
 func TestAReasonSaysWhatIsTrueOfTheCluster(t *testing.T) {
 	for _, c := range []struct {
 		from, to string
-		in       Situation
+		in       Traits
 		has, not string
 	}{
-		{"10.3.1", "11.6.2", Situation{Database: "postgres", LegacyAlerting: true}, "11.0 has no legacy alerting", ""},
-		{"10.3.1", "11.6.2", Situation{Database: "postgres"}, "10.3.1 to 11.6.2 is a new major version", "legacy"},
-		{"9.5.0", "11.6.2", Situation{Database: "postgres"}, "10.0 always uses RBAC", "legacy"},
-		{"12.4.0", "13.0.0", Situation{Database: "mysql"}, "need LOCK TABLES", ""},
-		{"12.4.0", "13.0.0", Situation{Database: "postgres"}, "renames tables", "MySQL"},
+		{"10.3.1", "11.6.2", Traits{Database: "postgres", LegacyAlerting: true}, "11.0 has no legacy alerting", ""},
+		{"10.3.1", "11.6.2", Traits{Database: "postgres"}, "10.3.1 to 11.6.2 is a new major version", "legacy"},
+		{"9.5.0", "11.6.2", Traits{Database: "postgres"}, "10.0 always uses RBAC", "legacy"},
+		{"12.4.0", "13.0.0", Traits{Database: "mysql"}, "need LOCK TABLES", ""},
+		{"12.4.0", "13.0.0", Traits{Database: "postgres"}, "renames tables", "MySQL"},
 	} {
 		p := UpgradePolicyIn(version(t, c.from), version(t, c.to), c.in)
 		if p.Kind != OneFirst || !p.Dump || !strings.Contains(p.Reason, c.has) || c.not != "" && strings.Contains(p.Reason, c.not) {

@@ -69,8 +69,8 @@ type Policy struct {
 	Steps  []Step `json:"steps,omitempty"`
 }
 
-// Situation is what of a cluster decides which one-way steps say something about it.
-type Situation struct {
+// Traits is what of a cluster decides which one-way steps say something about it.
+type Traits struct {
 	Database string // "postgres" or "mysql"
 	// LegacyAlerting: alerts of before unified alerting may still be there.
 	LegacyAlerting bool
@@ -83,7 +83,7 @@ const (
 )
 
 // of is what a step means in a situation; empty when nothing.
-func (s Situation) of(step Step) string {
+func (s Traits) of(step Step) string {
 	switch {
 	case step.Name == legacyRemoved && !s.LegacyAlerting:
 		return ""
@@ -94,7 +94,7 @@ func (s Situation) of(step Step) string {
 }
 
 // UpgradePolicyIn is [UpgradePolicy] whose reason says what is true of one cluster.
-func UpgradePolicyIn(from, to Version, s Situation) Policy {
+func UpgradePolicyIn(from, to Version, s Traits) Policy {
 	p := UpgradePolicy(from, to)
 	if p.Direction != Upgrade || len(p.Steps) == 0 {
 		return p
