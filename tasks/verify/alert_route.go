@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -146,7 +145,7 @@ func (w *provisioned) clear(ctx context.Context, route map[string]any) error {
 	if err := first.call(ctx, http.MethodGet, policyPath, nil, &now); err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(now, route) {
+	if !samePolicies(now, route) {
 		if err := first.call(ctx, http.MethodPut, policyPath, route, nil, w.theirs...); err != nil {
 			return err
 		}
@@ -178,29 +177,13 @@ func (w *provisioned) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(now, w.route) {
-		return fmt.Errorf("the notification policies are not exactly what they were")
+	if !samePolicies(w.route, now) {
+		return fmt.Errorf("the notification policies are not what they were")
 	}
-	if !reflect.DeepEqual(withoutNewUIDs(points, w.points), w.points) {
-		return fmt.Errorf("the contact points are not exactly what they were")
+	if name := differentPoint(w.points, points); name != "" {
+		return fmt.Errorf("the contact points are not what they were: see %s", name)
 	}
 	return nil
-}
-
-// withoutNewUIDs are the contact points without the uids that those get which had
-// none (those that Grafana comes with) when somebody saves.
-func withoutNewUIDs(now, before []any) []any {
-	for i := range min(len(now), len(before)) {
-		was, _ := before[i].(map[string]any)
-		is, _ := now[i].(map[string]any)
-		if uid, had := was["uid"]; is != nil && (uid == nil || uid == "") {
-			delete(is, "uid")
-			if had {
-				is["uid"] = uid
-			}
-		}
-	}
-	return now
 }
 
 // pollInterval is how often a node looks for another configuration:
