@@ -2,11 +2,13 @@ package tasks
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/listener"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
 	"github.com/ghadeploy/ghadeploy/tasks/notify"
 )
@@ -30,8 +32,8 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id, Message: text})
 	}}
 	for _, h := range hosts {
-		p := newProbe(h)
-		t.Nodes = append(t.Nodes, notify.Node{Host: h.Name, Base: p.base + notify.SubPath(r.c, h.Host), Client: p.client})
+		t.Nodes = append(t.Nodes, notify.Node{Host: h.Name, Base: fleet.Listens(h.Host).LocalURL() + notify.SubPath(r.c, h.Host), Client: &http.Client{
+			Transport: listener.Transport(r.c.Paths.Service, h), Timeout: readTimeout, CheckRedirect: sameNode}})
 	}
 	t.Begin(ctx, m)
 	return func(err error) {

@@ -44,7 +44,7 @@ func TestRunTellsHowItEnded(t *testing.T) {
 		{Type: "webhook", URL: inventory.NewSecret(srv.URL+"/hook", "env:H")}, {Type: "annotation"},
 	}}
 	c.Grafana.Admin = inventory.Admin{User: "admin", Password: inventory.NewSecret("sesame", "env:P")}
-	conn := &fleettest.Local{DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
+	conn := &fleettest.Local{OwnListener: true, DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address != "127.0.0.1:3000" {
 			t.Errorf("dialled %s", address)
 		}

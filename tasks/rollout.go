@@ -78,7 +78,7 @@ func (r *rollout) probe(h fleet.Host) *Probe {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.probes[h.Name] == nil {
-		r.probes[h.Name] = newProbe(h)
+		r.probes[h.Name] = newProbe(r.cluster.Paths.Service, h)
 	}
 	return r.probes[h.Name]
 }

@@ -79,7 +79,7 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 	}
 	var v Vitals
 	var wg guard.Group
-	wg.Go(func() { v = newProbe(conn).guarded(ctx) })
+	wg.Go(func() { v = newProbe(r.c.Paths.Service, conn).guarded(ctx) })
 	f, err := Observe(ctx, conn, h.Name, r.c.Paths)
 	wg.Wait()
 	if err != nil {

@@ -2,15 +2,14 @@ package tasks
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
 
 // readTimeout bounds one reading of health and metrics. A node that is busy
@@ -35,16 +34,11 @@ type Probe struct {
 	metrics bool // [metrics] enabled
 }
 
-// newProbe makes the probe of one host. Its certificate is made for the balancer's
-// name and is not verified here: SSH has verified the host already.
-func newProbe(h fleet.Host) *Probe {
-	t := &http.Transport{
-		DialContext:         func(ctx context.Context, network, addr string) (net.Conn, error) { return h.Dial(ctx, network, addr) },
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
-		MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
-	}
+// newProbe makes the probe of one host, whose Grafana is that unit. With a login for
+// /metrics it speaks to that unit's own listener only.
+func newProbe(service string, h fleet.Host) *Probe {
 	p := &Probe{
-		client:  &http.Client{Transport: t, Timeout: readTimeout, CheckRedirect: sameNode},
+		client:  &http.Client{Transport: listener.Unchecked(h), Timeout: readTimeout, CheckRedirect: sameNode},
 		base:    fleet.Listens(h.Host).LocalURL(),
 		metrics: true,
 	}
@@ -54,7 +48,7 @@ func newProbe(h fleet.Host) *Probe {
 	user, hasUser := h.Config.Get("metrics", "basic_auth_username")
 	password, _ := h.Config.Get("metrics", "basic_auth_password")
 	if hasUser {
-		p.client.Transport = grafana.MetricsLogin{Next: t, User: user.Reveal(), Password: password.Reveal()}
+		p.client.Transport = grafana.MetricsLogin{Next: listener.Transport(service, h), User: user.Reveal(), Password: password.Reveal()}
 	}
 	return p
 }

@@ -38,13 +38,13 @@ func TestMetricsOfASubPathAreReadFromTheNodeItself(t *testing.T) {
 		{Name: "server", Keys: []inventory.Key{key("serve_from_sub_path", "true")}},
 		{Name: "metrics", Keys: []inventory.Key{key("basic_auth_username", "prometheus"), key("basic_auth_password", "sesame")}},
 	}}
-	conn := &fleettest.Local{DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
+	conn := &fleettest.Local{OwnListener: true, DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address != "127.0.0.1:3000" {
 			t.Errorf("dialled %s", address)
 		}
 		return (&net.Dialer{}).DialContext(ctx, network, node.Listener.Addr().String())
 	}}
-	v := newProbe(fleet.Host{Host: h, Conn: conn}).Read(t.Context())
+	v := newProbe("grafana-server", fleet.Host{Host: h, Conn: conn}).Read(t.Context())
 	if v.HealthErr != nil || v.MetricsErr != nil || v.Metrics.Members.Value != 3 {
 		t.Errorf("health %v, metrics %v, members %v", v.HealthErr, v.MetricsErr, v.Metrics.Members)
 	}

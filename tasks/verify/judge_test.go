@@ -191,7 +191,7 @@ func TestMetricsBehindALogin(t *testing.T) {
 	key := func(name, value string) inventory.Key {
 		return inventory.Key{Name: name, Value: inventory.PlainValue(value)}
 	}
-	conn := &fleettest.Local{DialFunc: func(ctx context.Context, network, _ string) (net.Conn, error) {
+	conn := &fleettest.Local{OwnListener: true, DialFunc: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, srv.Listener.Addr().String())
 	}}
 	n := newNode(&inventory.Cluster{}, fleet.Host{Conn: conn, Host: &inventory.Host{Name: "h1", Config: inventory.Config{

@@ -260,7 +260,7 @@ func (l *lab) healthy(t *testing.T, n *labNode) {
 func (l *lab) input(t *testing.T) Input {
 	in := Input{Cluster: l.cluster, Balancer: l.balancer}
 	for _, h := range l.cluster.Hosts {
-		in.Hosts = append(in.Hosts, fleet.Host{Host: h, Conn: &labConn{Local: fleettest.Local{Name: h.Name}, hooks: &l.hooks}})
+		in.Hosts = append(in.Hosts, fleet.Host{Host: h, Conn: &labConn{Local: fleettest.Local{Name: h.Name, OwnListener: true}, hooks: &l.hooks}})
 	}
 	in.Sink = func(e event.Event) {
 		if e.Message != "" {

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/tasks/listener"
 	"github.com/ghadeploy/ghadeploy/tasks/verify/livesocket"
 )
 
@@ -104,8 +104,8 @@ func (c *liveChannel) subscribe(ctx context.Context, n *node, l *livesocket.Sock
 func (n *node) openLive(ctx context.Context) (*livesocket.Socket, error) {
 	return livesocket.Open(ctx, "ws"+strings.TrimPrefix(n.base, "http")+"/api/live/ws", livesocket.Options{
 		Header: http.Header{"Cookie": {n.session()}, "User-Agent": {"ghadeploy-verify"}},
-		Dial:   n.host.Dial,
-		TLS:    &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // as in newNode
+		Dial:   n.dial,
+		TLS:    listener.TLS(),
 	})
 }
 

@@ -3,11 +3,11 @@ package verify
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +17,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
 
 // callTimeout bounds one request to a node.
@@ -30,6 +31,7 @@ type node struct {
 	host   fleet.Host
 	base   string // "http://127.0.0.1:3000", with the sub path
 	client *http.Client
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu      sync.Mutex
 	cookies cookies
@@ -67,13 +69,8 @@ func newNode(c *inventory.Cluster, h fleet.Host) *node {
 		}
 	}
 	n := &node{host: h, base: fleet.Listens(h.Host).LocalURL() + sub, cookies: cookies{}}
-	t := &http.Transport{
-		DialContext: h.Dial,
-		// The tunnel ends on the host itself, whose key was verified; its
-		// certificate is for another name than 127.0.0.1.
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
-		MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
-	}
+	t := listener.Transport(c.Paths.Service, h)
+	n.dial = t.DialContext
 	n.client = &http.Client{Timeout: callTimeout, CheckRedirect: noRedirect, Transport: t}
 	if user, ok := h.Config.Get("metrics", "basic_auth_username"); ok {
 		password, _ := h.Config.Get("metrics", "basic_auth_password")
