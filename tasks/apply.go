@@ -260,10 +260,10 @@ func (r *Runner) rollout(p *picture, plan *Plan, held *lock.Lock, k hooks) *roll
 	ro := &rollout{
 		cluster: r.c, plan: plan, desired: p.desired, hosts: p.fleet(), balancer: p.balancer, sink: r.o.Sink, lock: held,
 		run: r.id, pause: r.o.Pause, interrupt: r.o.Interrupt, hooks: k,
-		up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{}, byHand: map[string]string{},
+		facts: map[string]*Facts{}, runs: map[string]string{}, up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{}, byHand: map[string]string{},
 	}
 	for _, h := range p.hosts {
-		ro.byHand[h.Name] = h.facts.Drained
+		ro.byHand[h.Name], ro.facts[h.Name] = h.facts.Drained, h.facts
 		ro.up[h.Name], ro.deployed[h.Name] = h.facts.Service.Running(), h.facts.Current != ""
 	}
 	if p.dump.Path != "" {

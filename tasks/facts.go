@@ -26,6 +26,8 @@ type Facts struct {
 	Releases map[string]bool
 	// Generations are the complete ones: id to release folder.
 	Generations map[string]string
+	// Servers is what [server] of each generation says of where it answers.
+	Servers map[string]serverOf
 	// Current is the generation that the link names; empty: no link.
 	Current string
 	// CurrentForeign: something that is not our link stands at <root>/current.
@@ -75,6 +77,8 @@ type ServiceFacts struct {
 	// Generation the process was started from; empty when it cannot be told.
 	Generation string
 	Cmdline    string
+	// Server is what the process's environment says of where it answers, over its file.
+	Server serverOf
 }
 
 // Running tells whether a process serves or is on its way to.
@@ -90,7 +94,7 @@ var arches = map[string]string{
 func parseFacts(out, root string) (*Facts, error) {
 	p := factsParser{f: &Facts{
 		Tools: map[string]bool{}, Releases: map[string]bool{}, Generations: map[string]string{}, Files: map[string]string{},
-		GoodAt: map[string]time.Time{},
+		GoodAt: map[string]time.Time{}, Servers: map[string]serverOf{}, Service: ServiceFacts{Server: serverOf{}},
 	}, running: regexp.MustCompile(regexp.QuoteMeta(path.Join(root, "generations")) + `/([0-9a-f]+)/`)}
 	told := 0
 	for line := range strings.Lines(out) {
@@ -144,11 +148,24 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 		p.f.Uptime, err = time.ParseDuration(v[0] + "s")
 		return err
 	},
-	"systemd":               func(p *factsParser, v []string) error { p.f.Systemd, _ = strconv.Atoi(v[0]); return nil },
-	"user":                  func(p *factsParser, _ []string) error { p.f.User = true; return nil },
-	"tool":                  func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
-	"release":               func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },
-	"generation":            func(p *factsParser, v []string) error { p.f.Generations[v[0]] = path.Base(second(v)); return nil },
+	"systemd":    func(p *factsParser, v []string) error { p.f.Systemd, _ = strconv.Atoi(v[0]); return nil },
+	"user":       func(p *factsParser, _ []string) error { p.f.User = true; return nil },
+	"tool":       func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
+	"release":    func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },
+	"generation": func(p *factsParser, v []string) error { p.f.Generations[v[0]] = path.Base(second(v)); return nil },
+	"server": func(p *factsParser, v []string) error {
+		if p.f.Servers[v[0]] == nil {
+			p.f.Servers[v[0]] = serverOf{}
+		}
+		p.f.Servers[v[0]].add(second(v))
+		return nil
+	},
+	"environ": func(p *factsParser, v []string) error {
+		if !p.turn {
+			p.f.Service.Server.add(second(v))
+		}
+		return nil
+	},
 	"current":               func(p *factsParser, v []string) error { p.f.Current = path.Base(v[0]); return nil },
 	"current-is-not-a-link": func(p *factsParser, _ []string) error { p.f.CurrentForeign = true; return nil },
 	"etc":                   func(p *factsParser, v []string) error { p.f.Etc = EtcState{Kind: v[0], Target: second(v)}; return nil },

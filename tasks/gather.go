@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
@@ -78,7 +79,25 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 		}
 		p.desired[h.Name] = s
 	}
-	return p, nil
+	return p, r.keepPlaces(ctx, p)
+}
+
+// keepPlaces has a managed balancer go on naming hosts where they answer now, when their
+// turns are to change that: each is named anew in its own turn.
+func (r *Runner) keepPlaces(ctx context.Context, p *picture) error {
+	mover, ok := p.balancer.(balancer.Mover)
+	at := map[string]grafana.Listen{}
+	for _, h := range p.hosts {
+		if from, _, moves := moves(h.Host.Host, h.facts, p.desired[h.Name].Generation.ID); moves {
+			at[h.Name] = from
+		}
+	}
+	if !ok || len(at) == 0 {
+		return nil
+	}
+	mover.Keep(at)
+	p.before = slices.DeleteFunc(p.before, func(a Action) bool { return a.Kind == ActionBalancer })
+	return r.planBalancer(ctx, p)
 }
 
 // readBalancer asks the load balancers what they think of the hosts.
@@ -88,6 +107,13 @@ func (r *Runner) readBalancer(ctx context.Context, p *picture) error {
 		return err
 	}
 	p.balancer = b
+	return r.planBalancer(ctx, p)
+}
+
+// planBalancer finds what a managed balancer's configuration lacks, and how the hosts are
+// seen there.
+func (r *Runner) planBalancer(ctx context.Context, p *picture) (err error) {
+	b := p.balancer
 	if p.changes, err = b.Plan(ctx); err != nil {
 		return fmt.Errorf("%w; no host was touched; next: bring the load balancer back, then run it again", err)
 	}

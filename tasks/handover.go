@@ -81,6 +81,11 @@ func (r *rollout) switchOver(ctx context.Context, batch []string) error {
 			return &GateError{Host: h.Name, Gate: gateBalancer, Saw: err.Error(), After: r.cluster.Rollout.GateTimeout, Next: "look at the load balancer's health check, then: " + r.goOn()}
 		}
 	}
+	for _, h := range in {
+		if err := r.followed(ctx, h); err != nil {
+			return &fleet.HostError{Host: h.Name, Step: stepMove, Cause: err, Next: "bring the load balancer back, then: " + r.goOn()}
+		}
+	}
 	first := r.turnOf(r.hosts[r.plan.Policy.TakesOver[0]])
 	err := first.step(stepSwitch, func() error {
 		err := r.balancer.Switch(ctx, in, out)

@@ -66,6 +66,7 @@ func makePlan(in planInput) (*Plan, error) {
 	if err := p.knownBad(in); err != nil {
 		return nil, err
 	}
+	p.warnOfMoves(in)
 	p.setApart(in)
 	return p, p.seal()
 }
@@ -96,7 +97,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	hp.Actions = stageActions(in, h.Name, f, want, drift)
 	switch {
 	case hp.Restart:
-		hp.Actions = append(hp.Actions, turnAction(in, f, g, hp.Reasons))
+		hp.Actions = append(hp.Actions, movedInTurn(in, h, f, turnAction(in, f, g, hp.Reasons)))
 	case f.Service.Generation == g.ID && !slices.Contains(f.Good, g.ID):
 		hp.Actions = append(hp.Actions, Action{Kind: ActionUndrain, Summary: "run the gates, put the host back into the load balancer; restart it if it has not joined the cluster", Reason: "an earlier run ended before its gates"})
 	case in.balancer[h.Name] == "drain" && f.Drained == "":

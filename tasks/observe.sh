@@ -17,6 +17,8 @@ done
 for d in "$R"/releases/*/; do [ -d "$d" ] && d=${d%/} && rec release "${d##*/}"; done
 for d in "$R"/generations/*/; do
 	[ -f "$d/manifest.json" ] && d=${d%/} && rec generation "${d##*/}" "$(readlink "$d/release")"
+	[ -r "$d/etc/grafana.ini" ] && sed -n '/^\[server\]$/,/^$/{/^protocol *=/p;/^http_addr *=/p;/^http_port *=/p;}' "$d/etc/grafana.ini" |
+		while IFS= read -r l; do rec server "${d##*/}" "$l"; done
 done
 if [ -L "$R/current" ]; then rec current "$(readlink "$R/current")"; elif [ -e "$R/current" ]; then rec current-is-not-a-link; fi
 if [ -L "$E" ]; then rec etc link "$(readlink "$E")"; elif [ -d "$E" ]; then
@@ -36,7 +38,9 @@ fi
 # What runs: the command line names the generation that it was started from.
 systemctl show "$V.service" "ghadeploy-turn.service" -p Id,LoadState,ActiveState,SubState,MainPID,NRestarts,UnitFileState,NeedDaemonReload,Result,ExecMainStartTimestampMonotonic,FragmentPath |
 	while IFS= read -r l; do rec show "$l"; case $l in MainPID=0) ;; MainPID=*)
-		p=${l#MainPID=}; [ -r "/proc/$p/cmdline" ] && rec cmdline "$p" "$(tr '\000\n\t' '   ' <"/proc/$p/cmdline")";; esac; done
+		p=${l#MainPID=}; [ -r "/proc/$p/cmdline" ] && rec cmdline "$p" "$(tr '\000\n\t' '   ' <"/proc/$p/cmdline")"
+		[ -r "/proc/$p/environ" ] && tr '\000' '\n' <"/proc/$p/environ" | grep -E '^GF_SERVER_(PROTOCOL|HTTP_ADDR|HTTP_PORT)=' |
+			while IFS= read -r g; do rec environ "$p" "$g"; done;; esac; done
 
 [ -r "$S/good" ] && while read -r l; do rec good "$l"; done <"$S/good"
 one drained "$S/drained"

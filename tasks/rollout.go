@@ -58,11 +58,15 @@ type rollout struct {
 	// starts keeps hosts from starting at the same moment.
 	starts starts
 
+	// facts are what was found on the hosts before the first turn.
+	facts map[string]*Facts
+
 	mu       sync.Mutex
-	up       map[string]bool // hosts whose Grafana is meant to run right now
-	deployed map[string]bool // hosts with a generation that this rollout did not stop
-	flipped  map[string]bool // hosts given to (true) or taken back from what the plan wants
-	begun    map[string]bool // hosts whose flip was sent
+	runs     map[string]string // generation of what this rollout has started, by host
+	up       map[string]bool   // hosts whose Grafana is meant to run right now
+	deployed map[string]bool   // hosts with a generation that this rollout did not stop
+	flipped  map[string]bool   // hosts given to (true) or taken back from what the plan wants
+	begun    map[string]bool   // hosts whose flip was sent
 	// firstDone is when the turns of the first batch had ended.
 	firstDone time.Time
 	parked    []string // hosts that are stopped while the first migrates
@@ -78,7 +82,7 @@ func (r *rollout) probe(h fleet.Host) *Probe {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.probes[h.Name] == nil {
-		r.probes[h.Name] = newProbe(r.cluster.Paths.Service, h)
+		r.probes[h.Name] = newProbe(r.cluster.Paths.Service, h, r.listensNow(h.Host))
 	}
 	return r.probes[h.Name]
 }

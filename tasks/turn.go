@@ -29,6 +29,7 @@ type turn struct {
 const (
 	stepDrain   = "drain"
 	stepUndrain = "undrain"
+	stepMove    = "move" // where the load balancer looks for the host
 )
 
 // finishTimeout is how long a turn that is being ended from outside gets to
@@ -148,6 +149,7 @@ func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 		t.stopped(t.host.Name)
 		return err
 	}
+	t.setRuns(t.host.Name, to.Generation)
 	t.setUp(t.host.Name, true)
 	t.setFlipped(t.host.Name, to.Generation == t.plan.To.Generation)
 	if err != nil {
@@ -234,6 +236,9 @@ func (t turn) undrain(ctx context.Context) error {
 	if t.keptOut(t.host.Name) {
 		t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: "waits out of the load balancer: another version serves"})
 		return nil
+	}
+	if err := t.followed(ctx, t.host.Host); err != nil {
+		return &fleet.HostError{Host: t.host.Name, Step: stepMove, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
 	}
 	return t.step(stepUndrain, func() error {
 		if err := t.balancer.Undrain(ctx, t.host.Host); err != nil {

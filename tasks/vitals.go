@@ -34,12 +34,12 @@ type Probe struct {
 	metrics bool // [metrics] enabled
 }
 
-// newProbe makes the probe of one host, whose Grafana is that unit. With a login for
-// /metrics it speaks to that unit's own listener only.
-func newProbe(service string, h fleet.Host) *Probe {
+// newProbe makes the probe of one host, whose Grafana is that unit and answers at listen.
+// With a login for /metrics it speaks to that unit's own listener only.
+func newProbe(service string, h fleet.Host, listen grafana.Listen) *Probe {
 	p := &Probe{
 		client:  &http.Client{Transport: listener.Unchecked(h), Timeout: readTimeout, CheckRedirect: sameNode},
-		base:    fleet.Listens(h.Host).LocalURL(),
+		base:    listen.LocalURL(),
 		metrics: true,
 	}
 	if v, ok := h.Config.Get("metrics", "enabled"); ok && v.Reveal() == "false" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -88,7 +89,7 @@ type planner interface {
 // others can still be read.
 func New(c *inventory.Cluster, hosts []fleet.Host) (Balancer, error) {
 	lb := c.LoadBalancer
-	set := &set{cluster: c}
+	set := &set{cluster: c, places: &places{}}
 	switch lb.Type {
 	case "", "none":
 		set.title = "no load balancer"
@@ -112,7 +113,7 @@ func New(c *inventory.Cluster, hosts []fleet.Host) (Balancer, error) {
 	var names []string
 	for _, h := range lb.Hosts {
 		names = append(names, h.Name)
-		set.members = append(set.members, newMember(c, h, connection(h, hosts)))
+		set.members = append(set.members, newMember(c, h, connection(h, hosts), set.places))
 	}
 	word := "backend"
 	if lb.Type == "nginx" {
@@ -122,14 +123,14 @@ func New(c *inventory.Cluster, hosts []fleet.Host) (Balancer, error) {
 	return set, nil
 }
 
-func newMember(c *inventory.Cluster, h *inventory.Host, conn fleet.Conn) member {
+func newMember(c *inventory.Cluster, h *inventory.Host, conn fleet.Conn, at *places) member {
 	if conn == nil {
 		return absent{host: h.Name}
 	}
 	if c.LoadBalancer.Type == "nginx" {
-		return newNginx(c, h.Name, conn)
+		return newNginx(c, h.Name, conn, at)
 	}
-	return newHAProxy(c, h.Name, conn)
+	return newHAProxy(c, h.Name, conn, at)
 }
 
 // connection finds the connection of a balancer host; nil when there is none.
@@ -151,8 +152,7 @@ func backendName(lb inventory.LoadBalancer) string {
 
 // addresses are all spellings of a host's host:port that a balancer's
 // configuration may use: by name, by address, by what the address resolves to.
-func addresses(ctx context.Context, h *inventory.Host) []string {
-	listens := fleet.Listens(h)
+func addresses(ctx context.Context, h *inventory.Host, listens grafana.Listen) []string {
 	port := strconv.Itoa(listens.Port)
 	address := strings.ToLower(strings.Trim(h.Address, "[]"))
 	all := []string{listens.At(address), net.JoinHostPort(address, port), net.JoinHostPort(strings.ToLower(h.Name), port)}

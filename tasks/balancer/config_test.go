@@ -45,7 +45,7 @@ func managedCluster() *inventory.Cluster {
 func TestPlanConfigTouchesNothingElse(t *testing.T) {
 	c := managedCluster()
 	const theirs = "global\n\tdaemon\nfrontend f\n\tdefault_backend grafana # ours: # BEGIN ghadeploy prod\n"
-	change, err := planConfig(c, theirs)
+	change, err := planConfig(c, nil, theirs)
 	if err != nil || !strings.Contains(change.Diff, "+\tserver h2 10.0.0.12:3000 check") {
 		t.Fatalf("%+v, %v", change, err)
 	}
@@ -53,12 +53,12 @@ func TestPlanConfigTouchesNothingElse(t *testing.T) {
 	if err != nil || !strings.HasPrefix(after, theirs) {
 		t.Fatalf("their text is not kept:\n%s\n%v", after, err)
 	}
-	if again, err := planConfig(c, after); err != nil || again.Diff != "" {
+	if again, err := planConfig(c, nil, after); err != nil || again.Diff != "" {
 		t.Errorf("a second plan is not empty: %s %v", again.Diff, err)
 	}
 	// Text behind the block stays, and a host more changes one line.
 	c.Hosts = hosts("h1", "h2", "h3")
-	change, err = planConfig(c, after+"listen x\n")
+	change, err = planConfig(c, nil, after+"listen x\n")
 	if err != nil || strings.Count(change.Diff, "\n+\t") != 1 || strings.Contains(change.Diff, "listen x") {
 		t.Fatalf("diff:\n%s\n%v", change.Diff, err)
 	}
@@ -75,7 +75,7 @@ func TestPlanConfigRefuses(t *testing.T) {
 		"# END ghadeploy prod\n# BEGIN ghadeploy prod\n":               "not one pair",
 		"# BEGIN ghadeploy prod\n# END ghadeploy prod\nlisten grafana": "defined outside",
 	} {
-		if _, err := planConfig(c, config); err == nil || !strings.Contains(err.Error(), why) {
+		if _, err := planConfig(c, nil, config); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v", config, err)
 		}
 	}

@@ -20,14 +20,15 @@ type haproxy struct {
 	conn    fleet.Conn
 	config  string // path of haproxy.cfg
 	backend string
+	at      *places
 
 	mu     sync.Mutex
 	api    *runtimeAPI
 	traits *traits
 }
 
-func newHAProxy(c *inventory.Cluster, host string, conn fleet.Conn) *haproxy {
-	h := &haproxy{cluster: c, host: host, conn: conn, config: c.LoadBalancer.Config, backend: backendName(c.LoadBalancer)}
+func newHAProxy(c *inventory.Cluster, host string, conn fleet.Conn, at *places) *haproxy {
+	h := &haproxy{cluster: c, host: host, conn: conn, config: c.LoadBalancer.Config, backend: backendName(c.LoadBalancer), at: at}
 	if h.config == "" {
 		h.config = "/etc/haproxy/haproxy.cfg"
 	}
@@ -129,13 +130,13 @@ func (p *haproxy) noBackend(ctx context.Context) error {
 
 // find picks the server of a host: the one named like it, else the one at its
 // address and port.
-func find(ctx context.Context, servers []serverState, h *inventory.Host) (serverState, bool) {
+func find(ctx context.Context, servers []serverState, h *inventory.Host, at *places) (serverState, bool) {
 	for _, s := range servers {
 		if s.name == h.Name {
 			return s, true
 		}
 	}
-	all := addresses(ctx, h)
+	all := addresses(ctx, h, at.of(h))
 	for _, s := range servers {
 		if slices.Contains(all, s.address) || (s.fqdn != "" && slices.Contains(all, s.fqdn)) {
 			return s, true
@@ -150,7 +151,7 @@ func (p *haproxy) server(ctx context.Context, h *inventory.Host) (serverState, e
 	if err != nil {
 		return serverState{}, err
 	}
-	s, ok := find(ctx, servers, h)
+	s, ok := find(ctx, servers, h, p.at)
 	if !ok {
 		return s, p.stranger(servers, h)
 	}
@@ -262,7 +263,7 @@ func (p *haproxy) state(ctx context.Context, hosts []*inventory.Host) (map[strin
 	}
 	states := make(map[string]State, len(hosts))
 	for _, h := range hosts {
-		if s, ok := find(ctx, servers, h); ok {
+		if s, ok := find(ctx, servers, h, p.at); ok {
 			states[h.Name] = s.state(p.host)
 		} else {
 			states[h.Name] = State{Status: Unknown, Sessions: -1, CheckedBy: fmt.Sprintf("%s: backend %q has no such server", p.host, p.backend)}

@@ -36,7 +36,7 @@ func markers(cluster string) (begin, end string) {
 }
 
 // renderBackend is the managed part of haproxy.cfg, markers included.
-func renderBackend(c *inventory.Cluster) string {
+func renderBackend(c *inventory.Cluster, at *places) string {
 	begin, end := markers(c.Name)
 	inter, fall := time.Second, 2
 	if c.LoadBalancer.CheckInterval > 0 {
@@ -63,7 +63,7 @@ func renderBackend(c *inventory.Cluster) string {
 		fmt.Fprintf(&b, "\t%s\n", line)
 	}
 	for _, h := range c.Hosts {
-		tls, listens := "", fleet.Listens(h)
+		tls, listens := "", at.of(h)
 		if listens.Scheme() == "https" {
 			tls = " ssl verify none"
 		}
@@ -122,12 +122,12 @@ func definedOutside(config, cluster, backend string) bool {
 }
 
 // planConfig compares; pure. The Diff is empty when nothing is to be done.
-func planConfig(c *inventory.Cluster, config string) (Change, error) {
+func planConfig(c *inventory.Cluster, at *places, config string) (Change, error) {
 	if definedOutside(config, c.Name, backendName(c.LoadBalancer)) {
 		begin, _ := markers(c.Name)
 		return Change{}, fmt.Errorf("backend %q is defined outside of %q already: remove it there, or set load_balancer.manage: false", backendName(c.LoadBalancer), begin)
 	}
-	block := renderBackend(c)
+	block := renderBackend(c, at)
 	after, old, err := splice(config, c.Name, block)
 	if err != nil {
 		return Change{}, err
@@ -145,7 +145,7 @@ func (p *haproxy) plan(ctx context.Context) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	change, err := planConfig(p.cluster, config)
+	change, err := planConfig(p.cluster, p.at, config)
 	change.Balancer, change.Path = p.host, p.config
 	if err != nil {
 		return change, fmt.Errorf("%s: %w", p.config, err)
@@ -177,7 +177,7 @@ func (p *haproxy) apply(ctx context.Context, c Change) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := planConfig(p.cluster, config)
+	fresh, err := planConfig(p.cluster, p.at, config)
 	if err != nil {
 		return err
 	}

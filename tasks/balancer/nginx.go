@@ -25,13 +25,14 @@ type nginx struct {
 	host     string
 	conn     fleet.Conn
 	upstream string
+	at       *places
 
 	mu   sync.Mutex // one edit at a time
 	path string     // file of the upstream; found once when not configured
 }
 
-func newNginx(c *inventory.Cluster, host string, conn fleet.Conn) *nginx {
-	return &nginx{cluster: c, host: host, conn: conn, upstream: backendName(c.LoadBalancer), path: c.LoadBalancer.Config}
+func newNginx(c *inventory.Cluster, host string, conn fleet.Conn, at *places) *nginx {
+	return &nginx{cluster: c, host: host, conn: conn, upstream: backendName(c.LoadBalancer), path: c.LoadBalancer.Config, at: at}
 }
 
 func (n *nginx) name() string { return n.host }
@@ -76,7 +77,7 @@ func (n *nginx) read(ctx context.Context) (string, []upstreamServer, error) {
 // pick finds the server of a host: by one of its addresses as they are written, else
 // by what a server's name stands for on nginx's own host.
 func (n *nginx) pick(ctx context.Context, servers []upstreamServer, h *inventory.Host) (upstreamServer, bool) {
-	all := addresses(ctx, h)
+	all := addresses(ctx, h, n.at.of(h))
 	written := make([]string, len(servers))
 	for i, s := range servers {
 		written[i] = s.hostPort()
@@ -187,7 +188,7 @@ if systemctl is-active -q nginx 2>/dev/null; then systemctl reload nginx; else n
 // the host left.
 func (n *nginx) waitIdle(ctx context.Context, h *inventory.Host, max time.Duration) error {
 	start := time.Now()
-	all := addresses(ctx, h)
+	all := addresses(ctx, h, n.at.of(h))
 	for {
 		count, err := n.connections(ctx, all)
 		if err != nil {
@@ -235,7 +236,7 @@ func (n *nginx) state(ctx context.Context, hosts []*inventory.Host) (map[string]
 			states[h.Name] = State{Status: Unknown, Sessions: -1, CheckedBy: fmt.Sprintf("%s: upstream %q has no such server", n.host, n.upstream)}
 			continue
 		}
-		st := State{Status: Up, Sessions: countEstablished(string(res.Stdout), addresses(ctx, h)),
+		st := State{Status: Up, Sessions: countEstablished(string(res.Stdout), addresses(ctx, h, n.at.of(h))),
 			CheckedBy: n.host + ": configuration (nginx checks no health)"}
 		switch {
 		case s.ours:

@@ -20,6 +20,8 @@ type set struct {
 	cluster *inventory.Cluster
 	title   string
 	members []member
+	places  *places
+	moving  sync.Mutex
 }
 
 func (s *set) Describe() string { return s.title }

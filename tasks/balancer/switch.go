@@ -115,14 +115,14 @@ func (p *haproxy) swap(ctx context.Context, in, out []*inventory.Host) error {
 	}
 	var commands []string
 	for _, h := range in {
-		s, ok := find(ctx, servers, h)
+		s, ok := find(ctx, servers, h, p.at)
 		if !ok {
 			return p.stranger(servers, h)
 		}
 		commands = append(commands, fmt.Sprintf("set server %s/%s state ready", p.backend, s.name))
 	}
 	for _, h := range out {
-		s, ok := find(ctx, servers, h)
+		s, ok := find(ctx, servers, h, p.at)
 		if !ok {
 			return p.stranger(servers, h)
 		}

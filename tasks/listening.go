@@ -1,0 +1,149 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+)
+
+// Where a host's Grafana answers is a matter of what its process was started from, not
+// of what the inventory has by now: until its turn a host listens as it was deployed.
+
+// serverOf collects what the host told of one [server]: key to value.
+type serverOf map[string]string
+
+// add takes "key = value" of a grafana.ini, or GF_SERVER_KEY=value of an environment.
+func (s serverOf) add(line string) {
+	name, value, _ := strings.Cut(line, "=")
+	name = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(name), "GF_SERVER_"))
+	s[name] = strings.Trim(strings.TrimSpace(value), "`\"")
+}
+
+// over is s with what other says instead: an environment goes before a file.
+func (s serverOf) over(other serverOf) serverOf {
+	out := serverOf{}
+	for k, v := range s {
+		out[k] = v
+	}
+	for k, v := range other {
+		out[k] = v
+	}
+	return out
+}
+
+func (s serverOf) listen() grafana.Listen {
+	l, _ := grafana.ParseListen(s["protocol"], s["http_addr"], s["http_port"])
+	return l
+}
+
+// ListensAt is where a generation that is on the host answers there; ok is false where
+// the host does not have it.
+func (f *Facts) ListensAt(generation string) (l grafana.Listen, ok bool) {
+	if f == nil || f.Servers[generation] == nil {
+		return grafana.Listen{}, false
+	}
+	server := f.Servers[generation]
+	if generation == f.Service.Generation {
+		server = server.over(f.Service.Server)
+	}
+	return server.listen(), true
+}
+
+// Listens is where the running process answers, or would after a start; ok is false where
+// nothing was deployed.
+func (f *Facts) Listens() (l grafana.Listen, ok bool) {
+	if f == nil {
+		return grafana.Listen{}, false
+	}
+	generation := f.Service.Generation
+	if generation == "" {
+		generation = f.Current
+	}
+	return f.ListensAt(generation)
+}
+
+// listensAt is where a host answers when it runs a generation: as the host's own copy of
+// that says, or as the inventory does where it is still to be written.
+func listensAt(h *inventory.Host, f *Facts, generation string) grafana.Listen {
+	if l, ok := f.ListensAt(generation); ok {
+		return l
+	}
+	return fleet.Listens(h)
+}
+
+// moves tells whether a host's Grafana answers elsewhere after its turn than it does now.
+func moves(h *inventory.Host, f *Facts, to string) (from, next grafana.Listen, ok bool) {
+	from, deployed := f.Listens()
+	next = listensAt(h, f, to)
+	return from, next, deployed && f.Service.Running() && from != next
+}
+
+// listensNow is where a host answers at this moment of a rollout. Call with mu held.
+func (r *rollout) listensNow(h *inventory.Host) grafana.Listen {
+	f := r.facts[h.Name]
+	if started := r.runs[h.Name]; started != "" {
+		return listensAt(h, f, started)
+	}
+	if l, ok := f.Listens(); ok {
+		return l
+	}
+	return fleet.Listens(h)
+}
+
+// setRuns notes what a turn has started on a host, which is looked at there from now on.
+func (r *rollout) setRuns(host, generation string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.runs == nil {
+		r.runs = map[string]string{}
+	}
+	r.runs[host] = generation
+	delete(r.probes, host)
+}
+
+// followed has a managed balancer look for a host where that answers by now.
+func (r *rollout) followed(ctx context.Context, h *inventory.Host) error {
+	mover, ok := r.balancer.(balancer.Mover)
+	if !ok {
+		return nil
+	}
+	r.mu.Lock()
+	to := r.listensNow(h)
+	r.mu.Unlock()
+	return mover.Move(ctx, h, to)
+}
+
+// movedInTurn adds to a turn that the load balancer is told where the host answers then.
+func movedInTurn(in planInput, h *inventory.Host, f *Facts, a Action) Action {
+	_, to, ok := moves(h, f, in.desired[h.Name].Generation.ID)
+	i := slices.Index(a.Steps, stepUndrain)
+	if ok && i >= 0 && in.cluster.LoadBalancer.Manage {
+		a.Steps = slices.Insert(a.Steps, i, "tell the load balancer "+to.Scheme()+"://"+to.At(h.Address))
+	}
+	return a
+}
+
+// warnOfMoves says what a load balancer that is not managed has to be told by hand.
+func (p *Plan) warnOfMoves(in planInput) {
+	lb := in.cluster.LoadBalancer
+	if lb.Manage || lb.Type == "" || lb.Type == "none" {
+		return
+	}
+	var to []string
+	for _, hp := range p.Hosts {
+		h := in.cluster.Host(hp.Host)
+		if _, next, ok := moves(h, in.facts[hp.Host], hp.To.Generation); ok && hp.Restart && !hp.Skipped {
+			to = append(to, fmt.Sprintf("%s at %s://%s", hp.Host, next.Scheme(), next.At(h.Address)))
+		}
+	}
+	if len(to) > 0 {
+		p.Warnings = append(p.Warnings, "after its turn each host answers elsewhere, and the load balancer is not managed here: it must look for "+
+			strings.Join(to, ", ")+" from then on, or the turn ends at gate balancer; next: add these servers to it beside the old ones, or set load_balancer.manage: true")
+	}
+}
