@@ -63,13 +63,7 @@ func (m *secretMover) move(n *node, it *item, what string) {
 	case secretKind:
 		m.secret(n, what)
 	case configKind:
-		for _, s := range n.entries {
-			for _, k := range s.value.entries {
-				if secretName(s.key, k.key) && m.safeName(s, what) && m.safeName(k, join(what, s.key)) {
-					m.secret(k.value, join(join(what, s.key), k.key))
-				}
-			}
-		}
+		m.config(n, what)
 	case sectionKind:
 		for _, e := range n.entries {
 			m.move(e.value, it.field(e.key), join(what, e.key))
@@ -81,6 +75,17 @@ func (m *secretMover) move(n *node, it *item, what string) {
 	case listKind:
 		for i, e := range n.items {
 			m.move(e, it.of, fmt.Sprintf("%s.%d", what, i))
+		}
+	}
+}
+
+// config moves the secrets of grafana.ini: section -> key.
+func (m *secretMover) config(n *node, what string) {
+	for _, s := range n.entries {
+		for _, k := range s.value.entries {
+			if secretName(s.key, k.key) && m.safeName(s, what) && m.safeName(k, join(what, s.key)) {
+				m.secret(k.value, join(join(what, s.key), k.key))
+			}
 		}
 	}
 }

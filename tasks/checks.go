@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,11 +50,10 @@ func (r *Runner) checkInput(p *picture) check.Input {
 
 // checkBalancer finds hosts that a load balancer does not have.
 func (r *Runner) checkBalancer(ctx context.Context, p *picture) (out []check.Finding) {
-	if len(p.changes) > 0 {
-		// The backend is still to be written, and has no state before.
-		return nil
-	}
 	states, err := p.balancer.State(ctx)
+	if _, none := errors.AsType[*balancer.NoBackendError](err); none && len(p.changes) > 0 {
+		return nil // it is still to be written
+	}
 	if err != nil {
 		return []check.Finding{{Severity: check.Fail, Host: "load balancer", What: err.Error(), Why: "a host that cannot be drained cannot be restarted without failed requests", Fix: "bring it back, or correct load_balancer in the inventory"}}
 	}

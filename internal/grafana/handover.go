@@ -25,7 +25,6 @@ type handoverPair struct {
 	database string
 	// figures is what was seen, for the plan and the docs.
 	figures string
-	source  string
 }
 
 // handoverBar is a version into which no handover leads: what the old one writes while

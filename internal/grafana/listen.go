@@ -139,16 +139,17 @@ func spellAddr(v Version, addr string) string {
 // takesName tells whether a version starts with a name as http_addr.
 func takesName(v Version) bool { return !v.AtLeast(release(11, 1, 0)) }
 
-// listenKey judges and spells what an operator wrote under config: server.
-func (s *settings) listenKey(k Key) (Key, bool) {
-	full := "server." + k.Name
-	switch k.Name {
-	case "http_port":
+// listenKey judges and spells where an operator has Grafana listen; other keys stay as
+// they are.
+func (s *settings) listenKey(section string, k Key) (Key, bool) {
+	full := section + "." + k.Name
+	switch full {
+	case "server.http_port":
 		if _, err := ParsePort(k.Value); err != nil {
 			s.refuse(full, "%w", err)
 			return k, false
 		}
-	case "http_addr":
+	case "server.http_addr":
 		addr, err := ParseAddr(k.Value)
 		if err != nil {
 			s.refuse(full, "%w", err)

@@ -47,11 +47,9 @@ func (s *settings) extraKey(section string, k Key) {
 		s.emptyExtra(section, k.Name)
 		return
 	}
-	if section == "server" {
-		var ok bool
-		if k, ok = s.listenKey(k); !ok {
-			return
-		}
+	k, ok := s.listenKey(section, k)
+	if !ok {
+		return
 	}
 	current, written := s.sections[section][k.Name]
 	instead, mine := ours()[full]
@@ -60,10 +58,7 @@ func (s *settings) extraKey(section string, k Key) {
 		s.refuse(full, "config: security.secret_key is the public default of every Grafana")
 		return
 	case section == "feature_toggles" || full == "plugins.allow_loading_unsigned_plugins":
-		// lists are merged, not replaced
-		if written && !strings.Contains(","+current.value+",", ","+k.Value+",") {
-			k.Value = current.value + "," + k.Value
-		}
+		k.Value = merged(current, written, k.Value)
 	case mine && (!written || current.value != k.Value):
 		s.refuse(full, "config: %s is what ghadeploy itself depends on; set it in the inventory under %s", full, instead)
 		return
@@ -71,6 +66,14 @@ func (s *settings) extraKey(section string, k Key) {
 		s.warn("config: %s replaces the value that ghadeploy would write", full)
 	}
 	s.put(section, k.Name, setting{value: k.Value, secret: k.Secret || current.secret, expands: !k.Secret && !current.secret})
+}
+
+// merged is a list with more in it: lists are not replaced.
+func merged(current setting, written bool, more string) string {
+	if !written || strings.Contains(","+current.value+",", ","+more+",") {
+		return more
+	}
+	return current.value + "," + more
 }
 
 // emptyExtra handles a key without a value. Grafana skips empty values in

@@ -65,22 +65,14 @@ type tree struct {
 }
 
 func (t *tree) visit(name string, d fs.DirEntry, err error) error {
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case t.ctx.Err() != nil:
+	}
+	if t.ctx.Err() != nil {
 		return context.Cause(t.ctx)
-	case strings.HasPrefix(path.Base(name), ".") && name != ".":
-		if d.IsDir() {
-			return fs.SkipDir
-		}
-		return nil
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.Contains(name, `\`):
-		return fmt.Errorf("%q in %s has a name that no file on a host may have: rename it", name, t.dir)
-	case d.IsDir():
-		return nil
-	case len(t.files) == maxFiles:
-		return fmt.Errorf("%s has more than %d files: is it the right folder?", t.dir, maxFiles)
+	}
+	if taken, err := t.takes(name, d); !taken {
+		return err
 	}
 	full := filepath.Join(t.dir, filepath.FromSlash(name))
 	info, err := t.root.Stat(name)
@@ -97,6 +89,29 @@ func (t *tree) visit(name string, d fs.DirEntry, err error) error {
 		}
 		return nil
 	}
+	return t.read(name, full, d)
+}
+
+// takes tells whether an entry is a file to read; the error is for names that no host may
+// have, and for too many of them.
+func (t *tree) takes(name string, d fs.DirEntry) (bool, error) {
+	switch {
+	case strings.HasPrefix(path.Base(name), ".") && name != ".":
+		if d.IsDir() {
+			return false, fs.SkipDir
+		}
+		return false, nil
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.Contains(name, `\`):
+		return false, fmt.Errorf("%q in %s has a name that no file on a host may have: rename it", name, t.dir)
+	case d.IsDir():
+		return false, nil
+	case len(t.files) == maxFiles:
+		return false, fmt.Errorf("%s has more than %d files: is it the right folder?", t.dir, maxFiles)
+	}
+	return true, nil
+}
+
+func (t *tree) read(name, full string, d fs.DirEntry) error {
 	f, err := t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return t.outside(full, d, err)

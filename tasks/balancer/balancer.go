@@ -51,6 +51,15 @@ type Balancer interface {
 	Describe() string
 }
 
+// NoBackendError is a load balancer that does not have the backend; one that is managed
+// gets it written.
+type NoBackendError struct{ Backend, Hint string }
+
+// Error says what it has instead.
+func (e *NoBackendError) Error() string {
+	return fmt.Sprintf("HAProxy has no backend %q: %s", e.Backend, e.Hint)
+}
+
 // BusyError is a drained host that still had sessions when WaitIdle gave up.
 type BusyError struct {
 	Balancer, Host string

@@ -125,7 +125,7 @@ func (p *haproxy) noBackend(ctx context.Context) error {
 			hint = "there are " + strings.Join(names, ", ") + "; " + hint
 		}
 	}
-	return fmt.Errorf("HAProxy has no backend %q: %s", p.backend, hint)
+	return &NoBackendError{Backend: p.backend, Hint: hint}
 }
 
 // find picks the server of a host: the one named like it, else the one at its

@@ -50,11 +50,16 @@ func checkBackup(_ context.Context, r *run) []Finding {
 	if db.Backup.On == "" && len(missing.Hosts) > 0 {
 		missing.Hosts = append(missing.Hosts, database.Operator)
 	}
+	return noDump(missing, r.Dump)
+}
+
+// noDump says that nobody can dump the database.
+func noDump(missing *database.NoToolsError, now bool) []Finding {
 	const later = "an upgrade that has to dump the database would be refused"
 	switch {
 	case len(missing.Hosts) == 0:
 		return []Finding{skipped("no host's facts could be read", later, "ghadeploy check again once they can")}
-	case r.Dump:
+	case now:
 		return []Finding{fail(missing.What(), "this run dumps the database before the first host changes", missing.Fix()+"; or go on without a dump: --no-backup")}
 	}
 	return []Finding{warn(missing.What(), later, missing.Fix()+"; or upgrade without a dump, and without a way back: --no-backup")}

@@ -99,8 +99,8 @@ func HasTools(kind string, has func(command string) bool) bool {
 }
 
 // PickHost is where [Dump] runs: database.backup.on, or the first host that has the
-// tools, or else this machine, when it has them. The error is a *[NoToolsError] when none has. With a backup command
-// no tools are looked for.
+// tools, or else this machine, when it has them. The error is a *[NoToolsError] when
+// none has. With a backup command no tools are looked for.
 func PickHost(ctx context.Context, hosts []fleet.Host, db inventory.Database) (fleet.Host, error) {
 	if db.Backup.On == Operator && len(hosts) > 0 {
 		here := OperatorHost(hosts[0])
@@ -110,14 +110,11 @@ func PickHost(ctx context.Context, hosts []fleet.Host, db inventory.Database) (f
 		return here, nil
 	}
 	if db.Backup.On != "" {
-		for _, h := range hosts {
-			if h.Name == db.Backup.On {
-				hosts = []fleet.Host{h}
-			}
-		}
-		if len(hosts) != 1 || hosts[0].Name != db.Backup.On {
+		i := slices.IndexFunc(hosts, func(h fleet.Host) bool { return h.Name == db.Backup.On })
+		if i < 0 {
 			return fleet.Host{}, fmt.Errorf("database.backup.on: host %s is not part of this run", db.Backup.On)
 		}
+		hosts = hosts[i : i+1]
 	}
 	if len(hosts) == 0 {
 		return fleet.Host{}, errors.New("back up the database: there is no host to do it on")
@@ -125,6 +122,12 @@ func PickHost(ctx context.Context, hosts []fleet.Host, db inventory.Database) (f
 	if db.Backup.Command != "" {
 		return hosts[0], nil
 	}
+	return firstWithTools(ctx, hosts, db)
+}
+
+// firstWithTools is the first host that has them, or else this machine, where the
+// inventory names none.
+func firstWithTools(ctx context.Context, hosts []fleet.Host, db inventory.Database) (fleet.Host, error) {
 	missing := &NoToolsError{Type: db.Type}
 	for _, h := range hosts {
 		ok, err := hasTools(ctx, h, db.Type)
