@@ -70,6 +70,7 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 			return nil, rep.err()
 		}
 	}
+	root.trimBlocks()
 	check := &checker{rep: rep, bad: map[*node]bool{}}
 	check.check(root, table(), "")
 	d := &decoder{rep: rep, bad: check.bad, dir: dir, opts: opts,

@@ -30,6 +30,7 @@ type node struct {
 	tag     string // "!!str", "!!int", ..., "!age"
 	text    string // of a scalar, as written but unquoted
 	quoted  bool   // the scalar was written in quotes or as a block
+	block   bool   // it was written as a block, whose last line end is still there
 	entries []entry
 	items   []*node
 }
@@ -40,6 +41,20 @@ type entry struct {
 	pos    Position // of the key
 	value  *node
 	merged bool // came through <<, so a later key of the same name replaces it
+}
+
+// trimBlocks takes the line end that a block adds off all texts: it is YAML's and not the
+// operator's, as that of a file is not (see resolver.file). Ansible's variables keep it.
+func (n *node) trimBlocks() {
+	if n.block {
+		n.text, n.block = strings.TrimSuffix(n.text, "\n"), false
+	}
+	for _, e := range n.entries {
+		e.value.trimBlocks()
+	}
+	for _, item := range n.items {
+		item.trimBlocks()
+	}
 }
 
 // get returns the value of a key; nil when it is missing or null.
@@ -113,11 +128,7 @@ func (b *treeBuilder) build(y *yaml.Node, depth int) *node {
 	case yaml.ScalarNode:
 		if n.tag != "!!null" {
 			n.shape, n.text = scalarShape, y.Value
-			if y.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-				// The line end that a block adds is YAML's, not the operator's, as that
-				// of a file is not (see resolver.file).
-				n.text = strings.TrimSuffix(n.text, "\n")
-			}
+			n.block = y.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 			n.quoted = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 		}
 	}
