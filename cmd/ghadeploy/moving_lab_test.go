@@ -25,7 +25,9 @@ func TestLabAClusterThatListensElsewhereLosesNoRequest(t *testing.T) {
 	c.Sh(t, "svc", "sed -i 's/default_backend lab_grafana/default_backend moving/' /etc/haproxy/haproxy.cfg && systemctl reload haproxy")
 	ca := labtest.NewCA(t, "lab")
 	pair := ca.Issue(t, "grafana", "localhost")
-	config := func(doc map[string]any) map[string]any { return doc["grafana"].(map[string]any)["config"].(map[string]any) }
+	config := func(doc map[string]any) map[string]any {
+		return doc["grafana"].(map[string]any)["config"].(map[string]any)
+	}
 	for _, step := range []struct {
 		name string
 		edit func(doc map[string]any)

@@ -99,7 +99,7 @@ func (d Dialer) check(ctx context.Context, address string) error {
 		return &ForeignError{Host: d.Host.Name, Address: address, Service: d.Service, Down: seen.main == 0,
 			By: d.processes(ctx, foreign)}
 	case seen.main == 0:
-		return fail(fmt.Errorf("Grafana does not run on %s: %s.service has no process", d.Host.Name, d.Service))
+		return fail(fmt.Errorf("%s.service has no process: Grafana does not run on %s", d.Service, d.Host.Name))
 	case !own:
 		return fail(fmt.Errorf("no process of %s.service listens there", d.Service))
 	}
