@@ -47,9 +47,9 @@ func TestRunWithoutStdinReadsItsEnd(t *testing.T) {
 
 func TestRunGivesWay(t *testing.T) {
 	c := dialHost(t, &remotetest.Server{})
-	res, err := c.Run(t.Context(), Command{Script: `nice; cut -d' ' -f3 /proc/self/autogroup 2>/dev/null || echo 19; cat; echo "$1"`, Args: []string{"a b"},
+	res, err := c.Run(t.Context(), Command{Script: `nice; cut -d' ' -f3 /proc/self/autogroup 2>/dev/null || echo 10; cat; echo "$1"`, Args: []string{"a b"},
 		Stdin: strings.NewReader("in\n"), LowPriority: true})
-	if err != nil || string(res.Stdout) != "19\n19\nin\na b\n" {
+	if err != nil || string(res.Stdout) != "19\n10\nin\na b\n" {
 		t.Errorf("got %q, %v", res.Stdout, err)
 	}
 	if res, err = c.Run(t.Context(), Command{Script: "nice"}); err != nil || string(res.Stdout) != "0\n" {
