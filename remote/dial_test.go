@@ -205,29 +205,14 @@ func TestAgentKeys(t *testing.T) {
 		}
 	}
 	add("pp")
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _ = agent.ServeAgent(keyring, c); _ = c.Close() }()
-		}
-	}()
 	s := (&remotetest.Server{Keys: []ssh.PublicKey{public}}).Start(t)
-	t.Setenv("SSH_AUTH_SOCK", socket)
+	serveAgent(t, keyring)
 	// The key of the file is in the agent: nobody is asked.
 	dialTarget(t, &Dialer{ConfigFiles: []string{}}, targetOf(t, s, file))
 	// IdentitiesOnly leaves out what is no file of ours.
 	other, _ := remotetest.KeyFile(t, "")
 	config := remotetest.WriteFile(t, filepath.Join(t.TempDir(), "config"), "Host *\n IdentitiesOnly yes\n", 0o600)
-	_, err = (&Dialer{ConfigFiles: []string{config}}).Dial(t.Context(), targetOf(t, s, other))
+	_, err := (&Dialer{ConfigFiles: []string{config}}).Dial(t.Context(), targetOf(t, s, other))
 	mustContain(t, err, "tried: key "+other)
 	if strings.Contains(err.Error(), "agent key") {
 		t.Error(err)

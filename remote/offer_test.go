@@ -31,6 +31,12 @@ func foreignAgent(t *testing.T, keys int) {
 			t.Fatal(err)
 		}
 	}
+	serveAgent(t, keyring)
+}
+
+// serveAgent makes keyring the agent of this test.
+func serveAgent(t *testing.T, keyring agent.Agent) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "agent")
 	l, err := net.Listen("unix", socket)
 	if err != nil {

@@ -3,7 +3,6 @@ package tasks
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,15 +136,7 @@ func (r *rollout) notTakenOver(cause error) error {
 		r.outcome(name, HostOutcome{Outcome: "failed", Runs: r.plan.Host(name).To.String(), Detail: "healthy, but it did not take over"})
 	}
 	r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: state})
-	var g *GateError
-	var h *fleet.HostError
-	switch {
-	case errors.As(cause, &g):
-		g.State = also(g.State, state)
-	case errors.As(cause, &h):
-		h.State = also(h.State, state)
-	}
-	return cause
+	return withState(cause, state)
 }
 
 // oldServe says what it means that a handover stands still half way.

@@ -76,6 +76,11 @@ func (r *rollout) leaveStopped(cause error, why, next string) error {
 	}
 	state := strings.Join(stopped, ", ") + " stay stopped: " + why
 	r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: state + "; next: " + next})
+	return withState(cause, state)
+}
+
+// withState adds to an error in which state the cluster was left, where it has a place for that.
+func withState(cause error, state string) error {
 	var g *GateError
 	var h *fleet.HostError
 	switch {
