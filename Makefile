@@ -6,7 +6,7 @@ LAB     := examples/lab/lab.sh
 YESFLAG := $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test fuzz test-real lint bench lab-up lab-down clean
+.PHONY: help build check demo test test-all fuzz test-real lint bench lab-up lab-down clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -17,8 +17,14 @@ build: ## build bin/ghadeploy, one static binary
 demo: ## three real hosts, one highly available Grafana (root on Debian)
 	@examples/lab/demo.sh $(YESFLAG)
 
+check: ## gofmt, go vet and the tests that need neither root nor a lab, in a minute
+	@.ci/check
+
 test: ## all tests, in a lab of their own (root on Debian; plain `go test ./...` skips what needs it)
 	@.ci/test $(YESFLAG)
+
+test-all: ## make test with every case of every test, among them repeated proofs of the same thing
+	@GHADEPLOY_LAB_ALL=1 .ci/test $(YESFLAG)
 
 test-real: ## deploy, prove, restart and upgrade every real release in GHADEPLOY_GRAFANA_DIR (root on Debian)
 	@.ci/test-real $(YESFLAG)

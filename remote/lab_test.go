@@ -4,21 +4,18 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/labtest"
 )
 
 // labDir is the lab of real hosts; tests that need it use host h3 only.
 func labDir(t testing.TB) string {
-	dir := os.Getenv("GHADEPLOY_LAB")
-	if dir == "" {
-		t.Skip("needs real hosts: set GHADEPLOY_LAB to the folder of a running lab")
-	}
-	return dir
+	return labtest.Need(t, "h3").Dir
 }
 
 func labTarget(t testing.TB, user string) (*Dialer, Target) {

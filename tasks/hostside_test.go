@@ -129,6 +129,9 @@ func TestAPulledArchiveIsInspectedOnTheHost(t *testing.T) {
 
 // A service user that was broken into replaces its log.
 func TestTheLogIsReadAsTheServiceUser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 16 s")
+	}
 	needRoot(t)
 	if _, err := user.Lookup("nobody"); err != nil {
 		t.Skip(err)

@@ -7,7 +7,7 @@
 //	lab.Wipe(t, "h1", "h2", "h3")             // fresh disks
 //	inv := lab.Inventory(t, labtest.Options{}) // its own database, Redis and cluster name
 //
-// `make test` brings a lab up and sets GHADEPLOY_LAB to its folder (LAB_DIR of
-// lab.sh). With GHADEPLOY_GRAFANA_DIR set, releases of that folder are used in
+// `make test` brings labs up and sets GHADEPLOY_LAB to their folders (LAB_DIR of
+// lab.sh): a test process takes one that is free. With GHADEPLOY_GRAFANA_DIR set, releases of that folder are used in
 // place of the stand-in.
 package labtest

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Env names the variable that holds the folder of the running lab.
+// Env names the variable that holds the folder of the running lab, or those of several,
+// separated as in PATH, of which each test process takes one that is free.
 const Env = "GHADEPLOY_LAB"
 
 // Lab is a running lab.
@@ -27,7 +28,10 @@ type Lab struct {
 // that the test uses ("h1", "svc"); none means h1 to h3 and svc.
 func Need(t testing.TB, hosts ...string) *Lab {
 	t.Helper()
-	dir := os.Getenv(Env)
+	dir, err := folder()
+	if err != nil {
+		t.Fatalf("%s: %v", Env, err)
+	}
 	if dir == "" {
 		t.Skipf("needs the lab: run `make test` as root on Debian, or set %s to the folder of a running one", Env)
 	}

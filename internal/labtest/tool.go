@@ -12,8 +12,14 @@ import (
 	"time"
 )
 
-// tool is built once per test process.
+// ToolEnv names the variable that holds the path of a ghadeploy that is built already.
+const ToolEnv = "GHADEPLOY_TOOL"
+
+// tool is built once per test process, unless it is there already.
 var tool = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv(ToolEnv); bin != "" {
+		return bin, nil
+	}
 	dir, err := os.MkdirTemp("", "ghadeploy-tool-")
 	if err != nil {
 		return "", err

@@ -82,9 +82,6 @@ func twoNodes(t *testing.T) []*node {
 }
 
 func TestHAProxyRollLosesNoRequest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some 15 s")
-	}
 	need(t, "haproxy")
 	nodes := twoNodes(t)
 	lab := startHAProxy(t, "backend grafana\n\toption httpchk GET /api/health\n"+serverLines(nodes))

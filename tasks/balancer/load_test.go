@@ -67,9 +67,12 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// need skips the test when a program is missing.
+// need skips the test when a program is missing, and with -short, where no servers start.
 func need(t *testing.T, program string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts " + program)
+	}
 	for _, p := range []string{program, "/usr/sbin/" + program} {
 		if path, err := exec.LookPath(p); err == nil {
 			return path

@@ -51,6 +51,9 @@ func TestMain(m *testing.M) {
 // localServers starts them once for all tests.
 func localServers(t *testing.T) *realServers {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts database servers")
+	}
 	local.once.Do(func() { local.s, local.err = startServers(t) })
 	if local.err != nil {
 		t.Fatal(local.err)

@@ -117,6 +117,9 @@ func TestJournalAndGoodAreWrittenInOrder(t *testing.T) {
 // A link that was cut for a while costs a run its lock, and it takes it again; a lock that
 // was broken by force it does not.
 func TestALockThatExpiredIsTakenAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 16 s: a lease runs out")
+	}
 	for name, end := range map[string]func(t *testing.T, h fleet.Host, state string){
 		"expired": func(t *testing.T, _ fleet.Host, state string) {
 			long := time.Now().Add(-time.Hour)

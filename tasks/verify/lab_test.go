@@ -54,6 +54,9 @@ type labNode struct {
 
 func program(t *testing.T, name string, folders ...string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts " + name)
+	}
 	for _, f := range append([]string{""}, folders...) {
 		if path, err := exec.LookPath(filepath.Join(f, name)); err == nil {
 			return path
