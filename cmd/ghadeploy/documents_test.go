@@ -104,6 +104,8 @@ func jsonCases() []jsonCase {
 		{schema: "backup", args: "backup prod.yaml --list"},
 		{schema: "restore", args: "restore prod.yaml --dump /a.dump --yes"},
 		{schema: "targets", args: "targets prod.yaml --limit all"},
+		{schema: "rules", args: "monitoring rules prod.yaml"},
+		{schema: "dashboard", args: "monitoring dashboard prod.yaml"},
 		{schema: "error", args: "plan missing.yaml", code: exitUsage},
 		{schema: "result", args: "apply prod.yaml --yes", lines: true},
 		{schema: "result", args: "upgrade prod.yaml --to 10.4.0 --yes", lines: true},
@@ -215,7 +217,7 @@ func TestFailedRunStillSaysItsResultAndExitCode(t *testing.T) {
 func TestErrorsAreTheOnlyDocument(t *testing.T) {
 	dir := testDir(t)
 	for _, c := range jsonCases() {
-		if c.lines || strings.Contains("version docs keygen encrypt init validate error targets", c.schema) {
+		if c.lines || strings.Contains("version docs keygen encrypt init validate error targets rules dashboard", c.schema) {
 			continue
 		}
 		before, after, dashed := strings.Cut(c.args, " -- ")

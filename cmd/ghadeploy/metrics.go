@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/check"
+	"github.com/ghadeploy/ghadeploy/tasks/notify"
 )
 
 // addOutside are the flags about what a run sets off outside of the cluster.
@@ -27,7 +30,32 @@ func (f changeFlags) writeMetrics(c *inventory.Cluster, command string, start, e
 	if _, err := tasks.Metrics(c.Name, command, start, end, r, failed).WriteTo(&b); err != nil {
 		return fmt.Errorf("write the metrics: %w", err)
 	}
-	if err := inventory.WriteFile(f.metrics, b.Bytes(), 0o644); err != nil {
+	return writeTextfile(f.metrics, b.Bytes())
+}
+
+// writePlanMetrics writes what --metrics-file of plan asked for: what p
+// has pending, or, when planning failed, that nobody knows.
+func (a *app) writePlanMetrics(ctx context.Context, file string, c *inventory.Cluster, p *tasks.Plan, failed error) error {
+	if file == "" {
+		return nil
+	}
+	m := notify.PlanMetrics{Cluster: c.Name, At: a.now(), Success: failed == nil, Expiries: check.Expiries(ctx, c)}
+	if failed == nil {
+		for _, h := range p.Hosts {
+			if len(h.Actions) > 0 || h.Stale {
+				m.Pending++
+			}
+		}
+	}
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		return fmt.Errorf("write the metrics: %w", err)
+	}
+	return writeTextfile(file, b.Bytes())
+}
+
+func writeTextfile(file string, text []byte) error {
+	if err := inventory.WriteFile(file, text, 0o644); err != nil {
 		return fmt.Errorf("write the metrics: %w", err)
 	}
 	return nil

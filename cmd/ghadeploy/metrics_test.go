@@ -63,3 +63,41 @@ func TestSkipHooksReachesTheRun(t *testing.T) {
 		}
 	}
 }
+
+func TestPlanMetricsTellWhatIsPending(t *testing.T) {
+	dir := testDir(t)
+	for _, c := range []struct {
+		fail string
+		want []string
+		not  string
+	}{
+		{"", []string{`ghadeploy_plan_success{cluster="prod"} 1`, `ghadeploy_plan_timestamp_seconds{cluster="prod"} 1795521600`, `ghadeploy_plan_pending_hosts{cluster="prod"}`}, "expiry"},
+		{"unreachable", []string{`ghadeploy_plan_success{cluster="prod"} 0`}, "pending"},
+	} {
+		run(t, dir, "", failureNamed(c.fail), "plan", "prod.yaml", "--metrics-file", "plan.prom")
+		text, err := os.ReadFile("plan.prom")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%q is not in\n%s", want, text)
+			}
+		}
+		if strings.Contains(string(text), c.not) {
+			t.Errorf("%q is in\n%s", c.not, text)
+		}
+	}
+}
+
+func TestMonitoringReadsNoSecretAndNoHost(t *testing.T) {
+	dir := testDir(t)
+	code, out, errs := run(t, dir, "", failureNamed("unreachable"), "monitoring", "rules", "prod.yaml", "--job", "scrape")
+	if code != exitDone || !strings.Contains(out, `up{job="scrape", cluster="prod"}`) {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	code, out, errs = run(t, dir, "", failureNamed("unreachable"), "monitoring", "dashboard", "prod.yaml")
+	if code != exitDone || !strings.Contains(out, `"uid": "ghadeploy-prod"`) {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+}

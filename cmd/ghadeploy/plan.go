@@ -20,6 +20,7 @@ type planOptions struct {
 	to       string // plan of an upgrade
 	// saveTo is the file that -o named.
 	saveTo        string
+	metrics       string
 	allowKnownBad bool
 }
 
@@ -48,6 +49,7 @@ inventory has changed since.`,
 	}
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 when changes are pending")
 	cmd.Flags().StringVar(&o.to, "to", "", "plan an upgrade to this version instead")
+	cmd.Flags().StringVar(&o.metrics, "metrics-file", "", "write what is pending to this file, for node_exporter's textfile collector")
 	addKnownBad(cmd, &o.allowKnownBad)
 	return cmd
 }
@@ -62,6 +64,9 @@ func (a *app) plan(ctx context.Context, o planOptions) error {
 	}
 	defer s.Close()
 	plan, err := s.makePlan(o.to)
+	if e := a.writePlanMetrics(ctx, o.metrics, s.cluster, plan, err); e != nil && err == nil {
+		err = e
+	}
 	if err != nil {
 		return err
 	}

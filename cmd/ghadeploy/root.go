@@ -101,6 +101,7 @@ func (a *app) commands() []*cobra.Command {
 		}},
 		{groupSee, []*cobra.Command{
 			a.statusCommand(), a.verifyCommand(), a.logsCommand(), a.execCommand(), a.historyCommand(), a.releasesCommand(), a.diffCommand(), a.targetsCommand(),
+			a.monitoringCommand(),
 		}},
 		{groupControl, []*cobra.Command{
 			a.drainCommand(), a.undrainCommand(), a.stopCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(), a.backupCommand(), a.restoreCommand(),

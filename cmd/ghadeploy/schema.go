@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
+	"github.com/ghadeploy/ghadeploy/tasks/monitoring"
 	"github.com/ghadeploy/ghadeploy/tasks/notify"
 	"github.com/ghadeploy/ghadeploy/tasks/verify"
 )
@@ -22,31 +23,33 @@ import (
 // one result line.
 func documents() map[string]any {
 	return map[string]any{
-		"plan":     tasks.Plan{},
-		"status":   tasks.Status{},
-		"event":    event.Event{},
-		"result":   lastLine{},
-		"error":    errorDocument{},
-		"check":    checkResult{},
-		"verify":   verify.Report{},
-		"validate": validateResult{},
-		"version":  buildVersion{},
-		"diff":     diffResult{},
-		"exec":     execResult{},
-		"history":  historyResult{},
-		"run":      runResult{}, // history show
-		"releases": releasesResult{},
-		"logs":     tasks.LogLine{}, // one a line
-		"lock":     lockResult{},    // and unlock
-		"backup":   backupResult{},
-		"restore":  restoreResult{},
-		"trust":    trustResult{},
-		"init":     initResult{}, // and import
-		"docs":     docsResult{},
-		"keygen":   keygenResult{},
-		"encrypt":  encryptResult{},
-		"decrypt":  decryptResult{},
-		"targets":  []notify.Target{},
+		"plan":      tasks.Plan{},
+		"status":    tasks.Status{},
+		"event":     event.Event{},
+		"result":    lastLine{},
+		"error":     errorDocument{},
+		"check":     checkResult{},
+		"verify":    verify.Report{},
+		"validate":  validateResult{},
+		"version":   buildVersion{},
+		"diff":      diffResult{},
+		"exec":      execResult{},
+		"history":   historyResult{},
+		"run":       runResult{}, // history show
+		"releases":  releasesResult{},
+		"logs":      tasks.LogLine{}, // one a line
+		"lock":      lockResult{},    // and unlock
+		"backup":    backupResult{},
+		"restore":   restoreResult{},
+		"trust":     trustResult{},
+		"init":      initResult{}, // and import
+		"docs":      docsResult{},
+		"keygen":    keygenResult{},
+		"encrypt":   encryptResult{},
+		"decrypt":   decryptResult{},
+		"targets":   []notify.Target{},
+		"rules":     monitoring.File{},      // monitoring rules
+		"dashboard": monitoring.Dashboard{}, // monitoring dashboard
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
@@ -16,20 +17,49 @@ const expiresSoon = 30 * 24 * time.Hour
 
 func certificateFindings(r *run) []Finding {
 	var all []Finding
-	c := r.Cluster
-	pairs := []struct{ what, cert, key string }{
+	for _, p := range certificates(r.Cluster) {
+		all = append(all, certificateFile(p.what, p.cert, p.key, time.Now())...)
+	}
+	return all
+}
+
+// certificate is a certificate that the inventory names, by its key there, with the
+// local files of both; key is empty for those of an authority.
+type certificate struct{ what, cert, key string }
+
+// certificates are those of the inventory, in a fixed order.
+func certificates(c *inventory.Cluster) []certificate {
+	all := []certificate{
 		{"grafana.tls", c.Grafana.TLS.Cert, c.Grafana.TLS.Key},
 		{"database.client_cert", c.Database.ClientCert, c.Database.ClientKey},
 		{"database.ca_cert", c.Database.CACert, ""},
 	}
-	for name, t := range map[string]*inventory.RedisTLS{"alerting.redis.tls": c.Alerting.Redis.TLS, "live.redis.tls": c.Live.Redis.TLS, "remote_cache.redis.tls": c.RemoteCache.Redis.TLS} {
-		if t != nil {
-			pairs = append(pairs, struct{ what, cert, key string }{name, t.Cert, t.Key}, struct{ what, cert, key string }{name + ".ca_cert", t.CACert, ""})
+	for _, redis := range []struct {
+		name string
+		tls  *inventory.RedisTLS
+	}{
+		{"alerting.redis.tls", c.Alerting.Redis.TLS}, {"live.redis.tls", c.Live.Redis.TLS}, {"remote_cache.redis.tls", c.RemoteCache.Redis.TLS},
+	} {
+		if t := redis.tls; t != nil {
+			all = append(all, certificate{redis.name, t.Cert, t.Key}, certificate{redis.name + ".ca_cert", t.CACert, ""})
 		}
 	}
-	for _, p := range pairs {
-		if p.cert != "" {
-			all = append(all, certificateFile(p.what, p.cert, p.key, time.Now())...)
+	return slices.DeleteFunc(all, func(p certificate) bool { return p.cert == "" })
+}
+
+// Expiries are when the certificates that the inventory names expire, by their keys
+// there. One that cannot be read is left out: check says why.
+func Expiries(ctx context.Context, c *inventory.Cluster) map[string]time.Time {
+	all := map[string]time.Time{}
+	for _, p := range certificates(c) {
+		text, err := localfile.Read(ctx, p.cert, localfile.Small)
+		if err != nil {
+			continue
+		}
+		if block, _ := pem.Decode(text); block != nil {
+			if parsed, err := x509.ParseCertificate(block.Bytes); err == nil {
+				all[p.what] = parsed.NotAfter
+			}
 		}
 	}
 	return all
