@@ -163,7 +163,7 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, held *lock
 		return err
 	}
 	if r.stopped() {
-		return errInterrupted
+		return interruptedError{next: resumeCommand(plan, nil)}
 	}
 	// The dump comes last before the first turn, so that it misses as little as possible.
 	if err := r.before(ctx, p, plan, true); err != nil {
@@ -220,7 +220,7 @@ func (r *Runner) before(ctx context.Context, p *picture, plan *Plan, dump bool) 
 		}
 		if err != nil {
 			r.o.Sink.Emit(event.Event{Kind: event.StepFailed, Run: r.id, Host: a.Host, Step: string(a.Kind), Error: err.Error()})
-			return &fleet.HostError{Host: a.Host, Step: a.Summary, Cause: err, State: "no host was touched", Next: "correct it and run it again"}
+			return &fleet.HostError{Host: a.Host, Step: a.Summary, Cause: err, State: "no host was touched", Next: "correct it, then: " + resumeCommand(plan, nil)}
 		}
 		r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: a.Host, Step: string(a.Kind), Message: a.Summary, Seconds: time.Since(start).Seconds()})
 	}
@@ -248,7 +248,7 @@ func (r *Runner) dump(ctx context.Context, hosts []fleet.Host, plan *Plan) (data
 
 // stage does everything harmless on all hosts at once.
 func (r *Runner) stage(ctx context.Context, p *picture, plan *Plan, held *lock.Lock) error {
-	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: held, run: r.id}
+	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: held, run: r.id, resume: resumeCommand(plan, nil)}
 	r.phase("stage", "bring what is new beside what runs")
 	defer r.phaseDone("stage", time.Now())
 	return fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
@@ -322,14 +322,14 @@ func (r *Runner) roll(ctx context.Context, ro *rollout, res *Result) error {
 
 // prune deletes what retention lists, once everything else has succeeded.
 func (r *Runner) prune(ctx context.Context, p *picture, plan *Plan, held *lock.Lock) error {
-	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: held, run: r.id}
+	s := stager{paths: r.c.Paths, sink: r.o.Sink, lock: held, run: r.id, resume: resumeCommand(plan, nil)}
 	return fleet.Each(p.connected(), func(_ int, h fleet.Host) error {
 		for _, a := range plan.Host(h.Name).Actions {
 			if a.Kind != ActionPrune {
 				continue
 			}
 			if err := s.prune(ctx, h, a); err != nil {
-				return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "Grafana is deployed and runs", Next: "ghadeploy apply"}
+				return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "Grafana is deployed and runs", Next: s.resume}
 			}
 		}
 		return nil

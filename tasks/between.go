@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -13,7 +12,7 @@ import (
 // interruptedError: the operator asked to stop after the turn at hand.
 type interruptedError struct{ next string }
 
-var errInterrupted error = interruptedError{next: "ghadeploy apply INVENTORY"}
+var errInterrupted error = interruptedError{}
 
 // Error names the way on.
 func (e interruptedError) Error() string {
@@ -41,25 +40,6 @@ func (e *PausedError) Error() string {
 // Standing says where the rollout stands.
 func (e *PausedError) Standing() string {
 	return fmt.Sprintf("paused: %d of %d hosts are done and healthy, the others were not touched", e.Done, e.Total)
-}
-
-// goOn is the command that does the rest of this rollout.
-func (r *rollout) goOn() string {
-	command, _, _ := strings.Cut(r.plan.Command, " ")
-	switch command {
-	case "upgrade":
-		return "ghadeploy upgrade INVENTORY --to " + r.plan.Hosts[0].To.Version
-	case "restart", "rollback":
-		// Hosts that are done would be restarted, or taken back, once more.
-		var left []string
-		for _, h := range slices.Concat(r.plan.Policy.Batches...) {
-			if r.outcomeOf(h).Outcome != "done" {
-				left = append(left, h)
-			}
-		}
-		return "ghadeploy " + command + " INVENTORY" + r.plan.arguments + " --limit " + strings.Join(left, ",")
-	}
-	return "ghadeploy apply INVENTORY"
 }
 
 // between is what happens after a batch that is not the last: the look at what the
@@ -91,7 +71,7 @@ func (r *rollout) pauseAfter(ctx context.Context, i, before int) error {
 	total := len(slices.Concat(p.Batches...))
 	ok, err := r.pause(ctx, fmt.Sprintf("%d of %d hosts of %s are done and healthy; go on with the rest?", done, total, r.cluster.Name))
 	if err == nil && !ok {
-		err = &PausedError{Done: done, Total: total, Next: r.goOn()}
+		err = &PausedError{Done: done, Total: total, Next: r.resumeCommand()}
 	}
 	return err
 }
@@ -108,7 +88,7 @@ func (r *rollout) bake(ctx context.Context, d time.Duration) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-r.interrupt:
-			return interruptedError{next: r.goOn()}
+			return interruptedError{next: r.resumeCommand()}
 		case <-end.C:
 			r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Step: "bake", Seconds: d.Seconds()})
 			return nil

@@ -33,7 +33,6 @@ type Facts struct {
 	// CurrentForeign: something that is not our link stands at <root>/current.
 	CurrentForeign bool
 	Etc            EtcState
-	StateFolder    bool
 	DataFolders    bool // paths.data and paths.logs are there
 	// Files of the current generation: path in it to SHA-256.
 	Files   map[string]string
@@ -63,7 +62,6 @@ type UnitFacts struct {
 	Exists  bool
 	SHA256  string
 	Managed bool // it says that it is ours
-	Path    string
 }
 
 // ServiceFacts are what systemd says of Grafana.
@@ -76,7 +74,6 @@ type ServiceFacts struct {
 	Age time.Duration
 	// Generation the process was started from; empty when it cannot be told.
 	Generation string
-	Cmdline    string
 	// Server is what the process's environment says of where it answers, over its file.
 	Server serverOf
 }
@@ -169,7 +166,6 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 	"current":               func(p *factsParser, v []string) error { p.f.Current = path.Base(v[0]); return nil },
 	"current-is-not-a-link": func(p *factsParser, _ []string) error { p.f.CurrentForeign = true; return nil },
 	"etc":                   func(p *factsParser, v []string) error { p.f.Etc = EtcState{Kind: v[0], Target: second(v)}; return nil },
-	"state-folder":          func(p *factsParser, _ []string) error { p.f.StateFolder = true; return nil },
 	"data-folders":          func(p *factsParser, _ []string) error { p.f.DataFolders = true; return nil },
 	"file":                  func(p *factsParser, v []string) error { p.f.Files[second(v)] = v[0]; return nil },
 	"unit": func(p *factsParser, v []string) error {
@@ -236,7 +232,6 @@ var propertyTakers = map[string]func(p *factsParser, value string){
 	"Result":           func(p *factsParser, v string) { p.f.Service.Result = v },
 	"UnitFileState":    func(p *factsParser, v string) { p.f.Service.Enabled = v == "enabled" },
 	"NeedDaemonReload": func(p *factsParser, v string) { p.f.Service.NeedReload = v == "yes" },
-	"FragmentPath":     func(p *factsParser, v string) { p.f.Unit.Path = v },
 	"MainPID":          func(p *factsParser, v string) { p.f.Service.PID, _ = strconv.Atoi(v) },
 	"NRestarts":        func(p *factsParser, v string) { p.f.Service.Restarts, _ = strconv.Atoi(v) },
 	"ExecMainStartTimestampMonotonic": func(p *factsParser, v string) {
@@ -249,7 +244,6 @@ func (p *factsParser) cmdline(v []string) {
 	if p.turn || len(v) < 2 {
 		return
 	}
-	p.f.Service.Cmdline = v[1]
 	if m := p.running.FindStringSubmatch(v[1]); m != nil {
 		p.f.Service.Generation = m[1]
 	}

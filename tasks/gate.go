@@ -23,9 +23,7 @@ const (
 
 // gate is one condition that must hold before a turn goes on.
 type gate struct {
-	name string
-	// passes is how many looks in a row must find it open.
-	passes  int
+	name    string
 	timeout time.Duration
 	// patience is how long a host may be unreachable meanwhile; 0: as long as timeout.
 	patience time.Duration
@@ -69,7 +67,7 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 	defer poll.Stop()
 	saw := "nothing yet"
 	var away absence
-	for streak := 0; ; {
+	for {
 		open, now, err := g.look(ctx)
 		if err = away.excuse(err, min(cmp.Or(g.patience, g.timeout), linkPatience)); away.err != nil {
 			open, now = false, away.err.Error()
@@ -85,11 +83,6 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 			saw, told = now, time.Time{}
 		}
 		if open {
-			streak++
-		} else {
-			streak = 0
-		}
-		if streak >= max(g.passes, 1) {
 			sink.Emit(event.Event{Kind: event.StepDone, Host: host, Step: "gate:" + g.name, Message: saw, Seconds: time.Since(start).Seconds()})
 			return nil
 		}

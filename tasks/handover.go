@@ -66,7 +66,7 @@ func (r *rollout) handOver(ctx context.Context, batch []string) (rest []string, 
 	rest, err = r.stopOld(ctx, batch)
 	r.sink.Emit(event.Event{Kind: event.PhaseDone, Run: r.run, Step: "handover", Seconds: time.Since(start).Seconds()})
 	if ctx.Err() != nil {
-		return nil, true, r.leaveStopped(cmp.Or(err, ctx.Err()), "the run was told to stop at once", r.goOn())
+		return nil, true, r.leaveStopped(cmp.Or(err, ctx.Err()), "the run was told to stop at once", r.resumeCommand())
 	}
 	return rest, false, err
 }
@@ -77,12 +77,12 @@ func (r *rollout) switchOver(ctx context.Context, batch []string) error {
 	in, out := r.sides(batch)
 	for _, h := range in {
 		if err := r.balancer.WaitFit(ctx, h, r.cluster.Rollout.GateTimeout); err != nil {
-			return &GateError{Host: h.Name, Gate: gateBalancer, Saw: err.Error(), After: r.cluster.Rollout.GateTimeout, Next: "look at the load balancer's health check, then: " + r.goOn()}
+			return &GateError{Host: h.Name, Gate: gateBalancer, Saw: err.Error(), After: r.cluster.Rollout.GateTimeout, Next: "look at the load balancer's health check, then: " + r.resumeCommand()}
 		}
 	}
 	for _, h := range in {
 		if err := r.followed(ctx, h); err != nil {
-			return &fleet.HostError{Host: h.Name, Step: stepMove, Cause: err, Next: "bring the load balancer back, then: " + r.goOn()}
+			return &fleet.HostError{Host: h.Name, Step: stepMove, Cause: err, Next: "bring the load balancer back, then: " + r.resumeCommand()}
 		}
 	}
 	first := r.turnOf(r.hosts[r.plan.Policy.TakesOver[0]])
@@ -95,7 +95,7 @@ func (r *rollout) switchOver(ctx context.Context, batch []string) error {
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
 		_ = r.balancer.Switch(back, out, in) // who did not do the one does not do the other
-		return &fleet.HostError{Host: first.host.Name, Step: stepSwitch, Cause: err, Next: "bring the load balancer back, then: " + r.goOn()}
+		return &fleet.HostError{Host: first.host.Name, Step: stepSwitch, Cause: err, Next: "bring the load balancer back, then: " + r.resumeCommand()}
 	})
 	if err != nil {
 		return err
@@ -171,7 +171,9 @@ func (r *rollout) stopOld(ctx context.Context, batch []string) (rest []string, e
 		hosts[i] = r.hosts[name]
 	}
 	_ = fleet.Each(hosts, func(i int, h fleet.Host) error {
-		errs[i] = r.stopOne(ctx, r.turnOf(h))
+		if r.anyUp([]string{h.Name}) {
+			errs[i] = r.stopHost(ctx, h, "for the handover")
+		}
 		return nil
 	})
 	var failed []error
@@ -181,23 +183,8 @@ func (r *rollout) stopOld(ctx context.Context, batch []string) (rest []string, e
 			continue
 		}
 		failed = append(failed, errs[i])
-		r.outcome(name, HostOutcome{Outcome: "failed", Runs: "unknown", Detail: "drained, and not stopped: " + errs[i].Error()})
 	}
 	return rest, fleet.Join(failed...)
-}
-
-func (r *rollout) stopOne(ctx context.Context, t turn) error {
-	if !t.isUp() {
-		return nil
-	}
-	if err := t.step(stepDrain, func() error { return t.untilIdle(ctx) }); err != nil {
-		return err
-	}
-	if err := t.command(ctx, verbStop, Deployed{}); err != nil {
-		return &fleet.HostError{Host: t.host.Name, Step: string(verbStop), Cause: err, State: "it is out of the load balancer", Next: r.goOn()}
-	}
-	r.park(t.host.Name, "for the handover")
-	return nil
 }
 
 // halfWay says, at the end of a rollout that did not come to its handover, who serves
@@ -216,6 +203,6 @@ func (r *rollout) halfWay(err error) {
 		}
 		o := r.outcomeOf(name)
 		r.outcome(name, HostOutcome{Outcome: o.Outcome, Runs: o.Runs, Detail: also(o.Detail, "out of the load balancer, it did not take over")})
-		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Host: name, Message: "stays out of the load balancer; " + state + "; next: " + r.goOn()})
+		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Host: name, Message: "stays out of the load balancer; " + state + "; next: " + r.resumeCommand()})
 	}
 }

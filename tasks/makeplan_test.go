@@ -71,7 +71,7 @@ func bare() *Facts {
 func converged(s *HostState, age time.Duration) *Facts {
 	f := bare()
 	g := s.Generation
-	f.User, f.StateFolder, f.DataFolders = true, true, true
+	f.User, f.DataFolders = true, true
 	f.Releases[g.Release], f.Generations[g.ID] = true, g.Release
 	f.Current, f.Etc = g.ID, EtcState{Kind: "link", Target: "/opt/grafana/current/etc"}
 	for _, w := range g.Files {

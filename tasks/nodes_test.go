@@ -32,6 +32,7 @@ type node struct {
 	restarts int
 	sick     map[string]bool // versions that answer, and are not healthy
 	lost     map[verb]bool   // verbs in which the host is lost
+	refuses  map[verb]error  // verbs that fail, and change nothing
 }
 
 // nodes are the hosts of a test, and their load balancer.
@@ -70,6 +71,10 @@ func (n *node) turn(v verb, generation string) error {
 	if n.lost[v] {
 		n.c.mu.Unlock()
 		return &remote.UnreachableError{Host: n.name, Cause: errors.New("cable unplugged")}
+	}
+	if err := n.refuses[v]; err != nil {
+		n.c.mu.Unlock()
+		return err
 	}
 	n.c.say("%s %s %s", v, n.name, versionOfGeneration[generation])
 	n.running = false

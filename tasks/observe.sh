@@ -24,7 +24,6 @@ if [ -L "$R/current" ]; then rec current "$(readlink "$R/current")"; elif [ -e "
 if [ -L "$E" ]; then rec etc link "$(readlink "$E")"; elif [ -d "$E" ]; then
 	set -- "$E"/* "$E"/.[!.]*; [ -e "$1" ] || [ -e "$2" ] && rec etc folder || rec etc empty
 elif [ -e "$E" ]; then rec etc file; else rec etc absent; fi
-[ -d "$S" ] && rec state-folder
 [ -d "$D" ] && [ -d "$L" ] && rec data-folders
 if [ -L "$R/current" ] && [ -d "$R/current/" ]; then
 	cd "$R/current/" && find . -path ./release -prune -o -path ./plugins -prune -o -path ./shown -prune -o -type f -exec sha256sum {} + |
@@ -36,7 +35,7 @@ if [ -f "$F" ]; then
 fi
 
 # What runs: the command line names the generation that it was started from.
-systemctl show "$V.service" "ghadeploy-turn.service" -p Id,LoadState,ActiveState,SubState,MainPID,NRestarts,UnitFileState,NeedDaemonReload,Result,ExecMainStartTimestampMonotonic,FragmentPath |
+systemctl show "$V.service" "ghadeploy-turn.service" -p Id,LoadState,ActiveState,SubState,MainPID,NRestarts,UnitFileState,NeedDaemonReload,Result,ExecMainStartTimestampMonotonic |
 	while IFS= read -r l; do rec show "$l"; case $l in MainPID=0) ;; MainPID=*)
 		p=${l#MainPID=}; [ -r "/proc/$p/cmdline" ] && rec cmdline "$p" "$(tr '\000\n\t' '   ' <"/proc/$p/cmdline")"
 		[ -r "/proc/$p/environ" ] && tr '\000' '\n' <"/proc/$p/environ" | grep -E '^GF_SERVER_(PROTOCOL|HTTP_ADDR|HTTP_PORT)=' |

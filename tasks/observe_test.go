@@ -116,7 +116,7 @@ func TestObserveScript(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"aaaa": "10.3.1-x"}, f.Generations); diff != "" {
 		t.Error(diff)
 	}
-	if f.Current != "aaaa" || !f.Releases["10.3.1-x"] || f.Etc.Kind != "absent" || !f.StateFolder || f.Good[0] != "aaaa" {
+	if f.Current != "aaaa" || !f.Releases["10.3.1-x"] || f.Etc.Kind != "absent" || f.Good[0] != "aaaa" {
 		t.Errorf("got %+v", f)
 	}
 	if f.Files["etc/grafana.ini"] == "" || f.Files["manifest.json"] == "" {

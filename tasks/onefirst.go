@@ -19,18 +19,7 @@ func (r *rollout) stopOthers(ctx context.Context) error {
 	later := slices.Concat(r.plan.Policy.Batches[1:]...)
 	others := slices.DeleteFunc(r.running(), func(h fleet.Host) bool { return !slices.Contains(later, h.Name) })
 	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "stop", Message: r.plan.Policy.Reason})
-	return fleet.Each(others, func(_ int, h fleet.Host) error {
-		t := r.turnOf(h)
-		if err := t.leave(ctx); err != nil {
-			_ = t.putBack(ctx) // the error tells of the balancer already
-			return err
-		}
-		err := t.command(ctx, verbStop, Deployed{})
-		if !unreachable(err) { // what cannot be reached cannot be brought back either
-			r.park(h.Name, "for the first host's migration")
-		}
-		return err
-	})
+	return fleet.Each(others, func(_ int, h fleet.Host) error { return r.stopHost(ctx, h, "for the first host's migration") })
 }
 
 // park notes that this run has stopped a host, which a later turn starts.
@@ -63,7 +52,7 @@ func (r *rollout) firstFailed(ctx context.Context, first string, cause error) er
 		return r.bringBack(ctx, cause)
 	}
 	return r.leaveStopped(cause, "the schema may be newer than what they know",
-		"correct the cause and run apply again, or ghadeploy rollback INVENTORY --with-database "+cmp.Or(r.dump, "DUMP"))
+		"correct the cause, then: "+r.resumeCommand()+"; or: ghadeploy rollback INVENTORY --with-database "+cmp.Or(r.dump, "DUMP"))
 }
 
 // leaveStopped says which hosts stay stopped, and why.
@@ -92,7 +81,7 @@ func withState(cause error, state string) error {
 	return cause
 }
 
-// bringBack starts what stopOthers stopped on the version that it had.
+// bringBack starts what this run stopped on the version that it had.
 func (r *rollout) bringBack(ctx context.Context, cause error) error {
 	if ctx.Err() != nil {
 		return r.leaveStopped(cause, "the run was told to stop at once", "ghadeploy start INVENTORY")
@@ -106,7 +95,7 @@ func (r *rollout) bringBack(ctx context.Context, cause error) error {
 	}
 	r.mu.Unlock()
 	if len(stopped) > 0 {
-		r.sink.Emit(event.Event{Kind: event.Info, Run: r.run, Message: fmt.Sprintf("start %s again, which were stopped for the first host", strings.Join(names(stopped), ", "))})
+		r.sink.Emit(event.Event{Kind: event.Info, Run: r.run, Message: fmt.Sprintf("start %s again, which this run stopped", strings.Join(names(stopped), ", "))})
 	}
 	err := fleet.Each(stopped, func(_ int, h fleet.Host) error {
 		t := r.turnOf(h)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -118,7 +119,7 @@ func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest 
 		}
 	}
 	if len(rest.c.Hosts) == 0 {
-		if err := r.rollout(p, plan, held, hooks{}).stopAll(ctx, gone); err != nil {
+		if err := r.stopThose(ctx, p, plan, held, gone, res); err != nil {
 			return err
 		}
 		return r.cleanUp(ctx, gone, purge, res)
@@ -127,13 +128,25 @@ func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest 
 	if err != nil {
 		return err
 	}
-	if err := r.rollout(p, plan, held, hooks{}).stopAll(ctx, gone); err != nil {
+	if err := r.stopThose(ctx, p, plan, held, gone, res); err != nil {
 		return err
 	}
 	if err := rest.execute(ctx, p2, others, held, hooks{}, res); err != nil {
 		return err
 	}
 	return r.cleanUp(ctx, gone, purge, res)
+}
+
+// stopThose stops the hosts that go. When one of them cannot be stopped they all serve
+// on, and nothing is removed.
+func (r *Runner) stopThose(ctx context.Context, p *picture, plan *Plan, held *lock.Lock, gone []fleet.Host, res *Result) error {
+	ro := r.rollout(p, plan, held, hooks{})
+	err := ro.stopAll(ctx, gone)
+	if err != nil {
+		err = ro.bringBack(ctx, err)
+		maps.Copy(res.Hosts, ro.outcomes)
+	}
+	return err
 }
 
 // cleanUp deletes what the plan named.

@@ -21,10 +21,14 @@ const lossesMax = 3
 // send has the host do what the verb says. When the link breaks meanwhile the host
 // goes on by itself; then it is looked for for linkPatience, and what came
 // of it is read there. A host that shuts down may take a connection once more and
-// lose it again.
+// lose it again. A turn that still goes on there is waited for, and not undone.
 func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 	err := t.tell(ctx, v, to)
 	for range lossesMax {
+		if errors.Is(err, errTurnBusy) {
+			err = t.afterTheOther(ctx, v, to)
+			continue
+		}
 		var gone *remote.UnreachableError
 		if !errors.As(err, &gone) || gone.Host != t.host.Name || ctx.Err() != nil {
 			return err
@@ -37,6 +41,21 @@ func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 		err = t.resume(ctx, v, to, f)
 	}
 	return err
+}
+
+// afterTheOther waits for the end of the turn that goes on, and does what is left to do.
+func (t turn) afterTheOther(ctx context.Context, v verb, to Deployed) error {
+	t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: errTurnBusy.Error() + "; wait for its end"})
+	wait, cancel := context.WithTimeout(ctx, t.cluster.Rollout.StartTimeout)
+	defer cancel()
+	f, err := t.found(wait, errTurnBusy)
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		return &fleet.HostError{Host: t.host.Name, Step: string(v), Cause: errTurnBusy, Next: "wait for it (systemctl status " + turnUnit + "), then: " + t.resumeCommand()}
+	}
+	if err != nil {
+		return err
+	}
+	return t.resume(ctx, v, to, f)
 }
 
 // resume does what a host that was lost has not done, as facts say.

@@ -340,16 +340,5 @@ func (r *Runner) warnOfInventory(plan *Plan) {
 
 // stopAll takes all hosts out of service at once.
 func (r *rollout) stopAll(ctx context.Context, hosts []fleet.Host) error {
-	return fleet.Each(hosts, func(_ int, h fleet.Host) error {
-		t := r.turnOf(h)
-		if err := t.leave(ctx); err != nil {
-			_ = t.putBack(ctx) // the error tells of the balancer already
-			return err
-		}
-		err := t.command(ctx, verbStop, Deployed{})
-		if err == nil {
-			r.park(h.Name, "by this run")
-		}
-		return err
-	})
+	return fleet.Each(hosts, func(_ int, h fleet.Host) error { return r.stopHost(ctx, h, "by this run") })
 }

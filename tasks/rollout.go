@@ -225,7 +225,7 @@ func (r *rollout) turns(ctx context.Context, i, done int, last bool) (over bool,
 func (r *rollout) mayBegin(ctx context.Context, i int) error {
 	kind := r.plan.Policy.Kind
 	if r.interrupted() && (i == 0 || kind != PolicyOneFirst && kind != PolicyHandover) {
-		return interruptedError{next: r.goOn()}
+		return interruptedError{next: r.resumeCommand()}
 	}
 	if err := r.othersHealthy(ctx, r.plan.Policy.Batches[i]); err != nil {
 		return err
@@ -322,7 +322,7 @@ func (r *rollout) othersHealthy(ctx context.Context, batch []string) error {
 	if errors.As(err, &ge) {
 		ge.Host = sick
 		ge.State = "no other host was touched"
-		ge.Next = "bring it back, then run apply again"
+		ge.Next = "bring it back, then: " + r.resumeCommand()
 	}
 	return err
 }

@@ -39,6 +39,8 @@ type stager struct {
 	sink  event.Sink
 	lock  *lock.Lock
 	run   string
+	// resume is the command that does what a failed step left.
+	resume string
 }
 
 // stage executes one host's harmless actions in order.
@@ -53,7 +55,7 @@ func (s *stager) stage(ctx context.Context, h fleet.Host, want *HostState, actio
 		s.sink.Emit(event.Event{Kind: event.StepStarted, Run: s.run, Host: h.Name, Step: step, Message: a.Summary})
 		if err := do(ctx, h, want, a); err != nil {
 			s.sink.Emit(event.Event{Kind: event.StepFailed, Run: s.run, Host: h.Name, Step: step, Error: err.Error(), Seconds: time.Since(start).Seconds()})
-			return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it and run apply again"}
+			return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it, then: " + s.resume}
 		}
 		took := time.Since(start).Seconds()
 		s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})

@@ -14,10 +14,7 @@ import (
 // Stop drains and stops Grafana on the selected hosts, and leaves them stopped.
 func (r *Runner) Stop(ctx context.Context) (*Result, error) {
 	return r.power(ctx, ActionStop, "drain and stop Grafana", func(ctx context.Context, t turn) error {
-		if err := t.leave(ctx); err != nil {
-			return err
-		}
-		return t.command(ctx, verbStop, Deployed{})
+		return t.stopHost(ctx, t.host, "")
 	})
 }
 

@@ -46,7 +46,7 @@ func (r *rollout) turnOf(h fleet.Host) turn {
 // host is never left drained.
 func (t turn) take(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookBeforeHost, t.host.Host, t.plan); err != nil {
-		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: t.untouched(), Next: "correct the hook, then: " + t.goOn()}
+		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: t.untouched(), Next: "correct the hook, then: " + t.resumeCommand()}
 	}
 	wasUp := t.isUp()
 	err := t.leave(ctx)
@@ -113,7 +113,7 @@ func (t turn) leave(ctx context.Context) error {
 	}
 	return t.step(stepDrain, func() error {
 		if err := t.balancer.Drain(ctx, t.host.Host); err != nil {
-			return &fleet.HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then run apply again"}
+			return &fleet.HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then: " + t.resumeCommand()}
 		}
 		return t.untilIdle(ctx)
 	})
@@ -146,8 +146,12 @@ func (t turn) command(ctx context.Context, v verb, to Deployed) error {
 		return err
 	}
 	if v == verbStop {
+		if err != nil {
+			t.setUp(t.host.Name, true) // it refused to stop
+			return err
+		}
 		t.stopped(t.host.Name)
-		return err
+		return nil
 	}
 	t.setRuns(t.host.Name, to.Generation)
 	t.setUp(t.host.Name, true)
@@ -220,7 +224,7 @@ func (t turn) backIn() string {
 	if len(t.rollout.plan.Policy.Batches) == 0 {
 		return "ghadeploy undrain INVENTORY --limit " + t.host.Name
 	}
-	return t.goOn()
+	return t.resumeCommand()
 }
 
 // undrain puts the host back and waits until the balancer sends it requests. A host
@@ -245,7 +249,7 @@ func (t turn) undrain(ctx context.Context) error {
 			return &fleet.HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
 		}
 		if err := t.balancer.WaitUp(ctx, t.host.Host, t.cluster.Rollout.GateTimeout); err != nil {
-			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then run apply again"}
+			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then: " + t.resumeCommand()}
 		}
 		return nil
 	})

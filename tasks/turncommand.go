@@ -44,20 +44,33 @@ rc=$?
 exit $rc
 `
 
-// errTurnBusy: an earlier run's turn still goes on.
-var errTurnBusy = errors.New("a turn of an earlier run still goes on")
+// turnUnit is the transient unit that a turn runs in.
+const turnUnit = "ghadeploy-turn.service"
+
+// errTurnBusy: an earlier run's turn, or one that was sent before the link broke, goes on.
+var errTurnBusy = errors.New("a turn that was begun before still goes on")
 
 // runTurn sends a host its turn as one command and waits for its end. The turn
-// ends by itself when we or the link do not live to see it.
+// ends by itself when we or the link do not live to see it. The error is errTurnBusy
+// while another turn goes on there.
 func runTurn(ctx context.Context, h fleet.Host, v verb, p inventory.Paths, generation string, timeout time.Duration) error {
 	_, err := h.Run(ctx, remote.Command{
 		Step:   string(v),
 		Args:   []string{"sh", "-c", turnLauncher, turnScript, string(v), p.Root, p.Service, generation},
 		Become: true, Timeout: timeout,
 	})
-	var exit *remote.ExitError
-	if errors.As(err, &exit) && strings.Contains(exit.Stderr, "already exists") {
-		return &fleet.HostError{Host: h.Name, Step: string(v), Cause: errTurnBusy, Next: "wait for it, then run apply again"}
+	if turnUnderWay(err) {
+		return errTurnBusy
 	}
 	return err
+}
+
+// turnUnderWay tells whether systemd refused a turn because the unit of another one is
+// there: "Unit ghadeploy-turn.service already exists." up to 251, and from 252 on "was
+// already loaded or has a fragment file." (systemd: src/core/dbus-manager.c,
+// transient_unit_from_message).
+func turnUnderWay(err error) bool {
+	exit, ok := errors.AsType[*remote.ExitError](err)
+	return ok && strings.Contains(exit.Stderr, turnUnit) &&
+		(strings.Contains(exit.Stderr, "already exists") || strings.Contains(exit.Stderr, "already loaded or has a fragment file"))
 }

@@ -28,7 +28,7 @@ func (t turn) abandoned(ctx context.Context, cause error) error {
 		detail += "; it may still be drained"
 	}
 	t.outcome(t.host.Name, HostOutcome{Outcome: "interrupted", Runs: "unknown", Detail: detail})
-	return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: detail, Next: "ghadeploy apply INVENTORY"}
+	return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: detail, Next: t.resumeCommand()}
 }
 
 // migrationCount is how many migrations the database has seen, when that could be read.
@@ -56,7 +56,7 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 		if err := t.putBack(ctx); err != nil {
 			state += "; it may still be drained"
 		}
-		return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: "bring it back, then: ghadeploy apply INVENTORY"}
+		return &fleet.HostError{Host: t.host.Name, Step: "turn", Cause: cause, State: state, Next: "bring it back, then: " + t.resumeCommand()}
 	}
 	if t.blameless(cause) {
 		return t.kept(ctx, cause)
@@ -98,7 +98,7 @@ func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
 		}
 	}
 	g.State += "; no further host was touched"
-	g.Next = "bring " + o.name + " back, then: " + t.goOn()
+	g.Next = "bring " + o.name + " back, then: " + t.resumeCommand()
 	t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String(), Detail: "waits for " + o.name})
 	return g
 }
@@ -111,18 +111,18 @@ func (t turn) recover(ctx context.Context, cause error, wasUp bool) (state, next
 	if errors.As(cause, &never) && never.Step == stepDrain {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.From.String(), Detail: "not touched"})
 		if err := t.putBack(ctx); err != nil {
-			return "it may be drained until the next run, which puts it back", "ghadeploy apply"
+			return "it may be drained until the next run, which puts it back", t.resumeCommand()
 		}
-		return "it was put back into the load balancer", "ghadeploy apply"
+		return "it was put back into the load balancer", t.resumeCommand()
 	}
 	if why := t.noWayBack(ctx, t.before); why != "" {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String(), Detail: "not rolled back: " + why})
 		return fmt.Sprintf("it is left on %s: %s%s", t.plan.To.String(), why, t.place(ctx, wasUp)),
-			"correct the cause and run apply again; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump, "DUMP")
+			"correct the cause, then: " + t.resumeCommand() + "; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump, "DUMP")
 	}
 	if policy != "rollback" || back == "" || back == t.plan.To.Generation || !wasUp && t.plan.From.Generation == "" {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String()})
-		return "it is left on " + t.plan.To.String() + t.place(ctx, wasUp), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then run apply again"
+		return "it is left on " + t.plan.To.String() + t.place(ctx, wasUp), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then: " + t.resumeCommand()
 	}
 	t.outcome(t.host.Name, HostOutcome{Outcome: "rolled back", Runs: t.plan.From.String()})
 	_ = t.hooks.host(ctx, hookOnRollback, t.host.Host, t.plan)
@@ -130,9 +130,9 @@ func (t turn) recover(ctx context.Context, cause error, wasUp bool) (state, next
 	if err := t.command(ctx, verbFlip, t.plan.From); err != nil {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.From.String(), Detail: "rolled back, but not healthy: " + err.Error()})
 		return "it was rolled back to " + t.plan.From.String() + ", which is not healthy either: " + err.Error() + t.place(ctx, wasUp),
-			"look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; correct the cause, then: " + t.goOn()
+			"look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; correct the cause, then: " + t.resumeCommand()
 	}
-	return "it was rolled back to " + t.plan.From.String() + " and serves", "correct the cause and run apply again"
+	return "it was rolled back to " + t.plan.From.String() + " and serves", "correct the cause, then: " + t.resumeCommand()
 }
 
 // noWayBack says why a host that changed its version must not be taken back: migrations

@@ -64,5 +64,5 @@ func playRollout(hosts int, send func(time.Duration, event.Event)) {
 		}
 		send(0, event.Event{Kind: event.TurnDone, Host: h, Seconds: 3})
 	}
-	send(0, event.Event{Kind: event.RunFinished, Message: "run finished", Seconds: 20})
+	send(0, event.Event{Kind: event.PhaseDone, Step: "rollout", Seconds: 20})
 }

@@ -188,8 +188,6 @@ func track(running []activity, e event.Event) []activity {
 		}
 	case event.TurnDone, event.TurnFailed:
 		return slices.DeleteFunc(running, func(a activity) bool { return a.host == e.Host })
-	case event.RunFinished:
-		return nil
 	}
 	return running
 }

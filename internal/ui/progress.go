@@ -70,12 +70,6 @@ func headlineOf(e event.Event) string {
 		return join(name, "FAILED: "+message) + took(e.Seconds)
 	case event.TurnStarted:
 		return join("turn begins", message)
-	case event.RunFinished:
-		text := orWord(message, "run finished") + took(e.Seconds)
-		if e.Error != "" {
-			text = "run failed: " + cleanLine(e.Error) + took(e.Seconds)
-		}
-		return text
 	case event.RunStarted:
 		return orWord(message, "run "+e.Run)
 	}
@@ -125,11 +119,6 @@ func (s Style) event(e event.Event, text string) string {
 	case event.Warning, event.Attention, event.TurnStarted:
 		return s.Warn(text)
 	case event.TurnDone:
-		return s.Good(text)
-	case event.RunFinished:
-		if e.Error != "" {
-			return s.Bad(text)
-		}
 		return s.Good(text)
 	case event.PhaseStarted, event.RunStarted:
 		return s.Strong(text)

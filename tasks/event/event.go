@@ -10,7 +10,6 @@ type Kind string
 // The kinds of events.
 const (
 	RunStarted   Kind = "run_started"
-	RunFinished  Kind = "run_finished"
 	PhaseStarted Kind = "phase_started" // connect, observe, check, plan, stage, rollout, verify
 	PhaseDone    Kind = "phase_finished"
 	StepStarted  Kind = "step_started"  // one action on one host: upload, unpack, drain, stop, start, a gate

@@ -54,7 +54,7 @@ func rollout(hosts int) Run {
 		result.Hosts[host(i)] = tasks.HostOutcome{Outcome: "done", Runs: "Grafana 10.3.1, generation 9c01aa12"}
 	}
 	result.Hosts[host(hosts-1)] = tasks.HostOutcome{Outcome: "rolled back", Runs: "Grafana 10.3.0, generation 3f2a91c0", Detail: "gate members did not open"}
-	add(time.Second, event.Event{Kind: event.RunFinished, Error: "gate members did not open"})
+	add(time.Second, event.Event{Kind: event.Attention, Message: "gate members did not open"})
 	return Run{
 		Cluster: "prod", Command: "apply", Tool: "1.0.0", Events: events, Result: result,
 		Failures: []ui.Failure{{Kind: "gate", Host: host(hosts - 1), Step: "gate:members", Message: "gate members did not open within 20 s: 2 of 3 members", State: "rolled back to 3f2a91c0 and healthy", Next: "ghadeploy status prod.yaml", Journal: "level=error msg=\"<script>alert(1)</script>\""}},
