@@ -328,7 +328,7 @@ func (r *Runner) prune(ctx context.Context, p *picture, plan *Plan, held *lock.L
 			if a.Kind != ActionPrune {
 				continue
 			}
-			if err := s.prune(ctx, h, a); err != nil {
+			if err := s.told(h, a, func() error { return s.prune(ctx, h, a) }); err != nil {
 				return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "Grafana is deployed and runs", Next: s.resume}
 			}
 		}

@@ -87,14 +87,29 @@ func (p *Plan) handOver(in planInput, order []string) {
 			p.Policy.Batches = append(p.Policy.Batches, rest)
 		}
 	}
+	p.waitForTakeOver()
 	p.Policy.MaxUnavailable = len(in.cluster.Hosts) - len(p.Policy.TakesOver)
-	p.Policy.Settle = "none: all hosts meet before the others stop"
 	verb := "serves"
 	if len(p.Policy.TakesOver) > 1 {
 		verb = "serve"
 	}
 	p.Policy.Outage = fmt.Sprintf("none: %s %s everything while the others are drained (at most %s), stopped and started together; enough for all users? else rollout.major: one-first at a quiet hour",
 		strings.Join(p.Policy.TakesOver, ", "), verb, in.cluster.Rollout.Drain)
+}
+
+// waitForTakeOver has a host that takes over wait out of the load balancer, after its
+// turn, until that is switched.
+func (p *Plan) waitForTakeOver() {
+	for _, name := range p.Policy.TakesOver {
+		a := p.Host(name).turn()
+		if a == nil {
+			continue
+		}
+		i := slices.IndexFunc(a.Steps, func(s Step) bool { return s.Kind == StepMove || s.Kind == StepUndrain })
+		if i >= 0 {
+			a.Steps = append(a.Steps[:i:i], Step{Kind: StepTakeOver})
+		}
+	}
 }
 
 // heir picks who takes over: never a host that is drained by hand, first one that has the

@@ -122,9 +122,9 @@ func (r *rollout) followed(ctx context.Context, h *inventory.Host) error {
 // movedInTurn adds to a turn that the load balancer is told where the host answers then.
 func movedInTurn(in planInput, h *inventory.Host, f *Facts, a Action) Action {
 	_, to, ok := moves(h, f, in.desired[h.Name].Generation.ID)
-	i := slices.Index(a.Steps, stepUndrain)
+	i := slices.Index(a.Steps, Step{Kind: StepUndrain})
 	if ok && i >= 0 && in.cluster.LoadBalancer.Manage {
-		a.Steps = slices.Insert(a.Steps, i, "tell the load balancer "+to.Scheme()+"://"+to.At(h.Address))
+		a.Steps = slices.Insert(a.Steps, i, Step{StepMove, "the load balancer " + to.Scheme() + "://" + to.At(h.Address)})
 	}
 	return a
 }

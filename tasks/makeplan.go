@@ -269,34 +269,41 @@ func staleReason(f *Facts, g *Generation) string {
 
 func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {
 	a := Action{Kind: ActionTurn, Reason: strings.Join(why, "; "), Disrupts: f.Service.Running()}
-	lb := in.cluster.LoadBalancer.Type != "none" && len(in.cluster.Hosts) > 1
+	lb := drains(in.cluster)
 	if a.Disrupts {
 		a.Summary = "restart Grafana " + g.Version
 		if lb {
-			a.Steps = append(a.Steps, fmt.Sprintf("drain (at most %s)", in.cluster.Rollout.Drain))
+			a.Steps = append(a.Steps, Step{StepDrain, fmt.Sprintf("(at most %s)", in.cluster.Rollout.Drain)})
 		}
-		a.Steps = append(a.Steps, "stop")
+		a.Steps = append(a.Steps, Step{Kind: StepStop})
 	} else {
 		a.Summary = "start Grafana " + g.Version
 	}
 	if f.Current != g.ID {
-		flip := "flip to " + g.ID
+		flip := "to " + g.ID
 		if f.Current != "" {
-			flip = fmt.Sprintf("flip %s -> %s", f.Current, g.ID)
+			flip = f.Current + " -> " + g.ID
 		}
-		a.Steps = append(a.Steps, flip)
+		a.Steps = append(a.Steps, Step{StepFlip, flip})
 	}
-	a.Steps = append(a.Steps, "start")
-	for _, name := range gateNames(in.cluster) {
-		a.Steps = append(a.Steps, "gate "+name)
+	a.Steps = append(a.Steps, Step{Kind: StepStart})
+	a.Steps = append(a.Steps, rejoinSteps(in.cluster, f)...)
+	return a
+}
+
+// rejoinSteps are those of a host that was started: its gates, and back into the load
+// balancer, unless somebody drained it by hand.
+func rejoinSteps(c *inventory.Cluster, f *Facts) (out []Step) {
+	for _, name := range append(gateNames(c), gateStability) {
+		out = append(out, gateStep(name))
 	}
 	switch {
-	case lb && f.Drained != "":
-		a.Steps = append(a.Steps, "stay drained, by "+f.Drained)
-	case lb:
-		a.Steps = append(a.Steps, "undrain", "gate balancer")
+	case drains(c) && f.Drained != "":
+		out = append(out, Step{StepStay, "drained, by " + f.Drained})
+	case drains(c):
+		out = append(out, Step{Kind: StepUndrain}, gateStep(gateBalancer))
 	}
-	return a
+	return out
 }
 
 // prunable lists what retention deletes. It is deleted last in a run, when the wanted

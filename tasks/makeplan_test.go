@@ -114,7 +114,7 @@ func TestBareHostsStartOneAloneThenOneByOne(t *testing.T) {
 			t.Errorf("%s: a first start disrupts nobody", hp.Host)
 		}
 	}
-	if slices.Contains(p.Policy.Gates, gateLive) || slices.Contains(p.Hosts[0].Actions[4].Steps, "gate live") || !slices.Equal(p.Policy.Final, []string{gateMembers, gateLive}) {
+	if slices.Contains(p.Policy.Gates, gateLive) || slices.Contains(p.Hosts[0].Actions[4].Steps, gateStep(gateLive)) || !slices.Equal(p.Policy.Final, []string{gateMembers, gateLive}) {
 		t.Errorf("Live is waited for once, at the end: gates %v, final %v", p.Policy.Gates, p.Policy.Final)
 	}
 	if p.Policy.Kind != PolicyFirst || !p.Policy.Migrates {

@@ -40,8 +40,8 @@ type Action struct {
 	Bytes int64 `json:"bytes,omitempty"`
 	// Diffs of the files that change, secrets masked by fingerprints.
 	Diffs []FileDiff `json:"diffs,omitempty"`
-	// Steps of a turn: "drain 10s", "stop", "flip 3f2a -> 9c01", "start", "gate:health", ...
-	Steps []string `json:"steps,omitempty"`
+	// Steps of a turn, in their order; carrying it out is a loop over them.
+	Steps []Step `json:"steps,omitempty"`
 	// Paths are what prune and remove delete.
 	Paths []string `json:"paths,omitempty"`
 }

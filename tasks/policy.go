@@ -19,10 +19,12 @@ func (p *Plan) setPolicy(in planInput) error {
 	c := in.cluster
 	order := turnOrder(p, in)
 	p.Policy = Policy{
-		Kind: PolicyNone, Reason: "nothing is restarted", Gates: gateNames(c), Settle: settleText(c, in.command), OnFailure: c.Rollout.OnFailure,
+		Kind: PolicyNone, Reason: "nothing is restarted", Gates: gateNames(c), OnFailure: c.Rollout.OnFailure,
 		Canary: c.Rollout.Canary, Bake: c.Rollout.Bake, PauseAfter: c.Rollout.PauseAfter,
 	}
+	running := func(h string) bool { return in.facts[h].Service.Running() }
 	if len(order) == 0 {
+		p.setSettle(c, running)
 		return nil
 	}
 	p.Policy.Final = clusterGates(c)
@@ -54,7 +56,11 @@ func (p *Plan) setPolicy(in planInput) error {
 			return err
 		}
 	}
-	return p.setBatches(in, order, limit)
+	if err := p.setBatches(in, order, limit); err != nil {
+		return err
+	}
+	p.setSettle(c, running)
+	return nil
 }
 
 // deployFirst is the policy where no host has anything yet.
@@ -125,7 +131,7 @@ func (p *Plan) leaveToTheEnd(gate string) {
 	p.Policy.Gates = slices.DeleteFunc(p.Policy.Gates, func(g string) bool { return g == gate })
 	for _, hp := range p.Hosts {
 		for i := range hp.Actions {
-			hp.Actions[i].Steps = slices.DeleteFunc(hp.Actions[i].Steps, func(s string) bool { return s == "gate "+gate })
+			hp.Actions[i].Steps = slices.DeleteFunc(hp.Actions[i].Steps, func(s Step) bool { return s == gateStep(gate) })
 		}
 	}
 }
@@ -257,21 +263,18 @@ func nothingRuns(in planInput) bool {
 	return true
 }
 
-func settleText(c *inventory.Cluster, command string) string {
+// settleText says for what the next turn waits where one follows.
+func settleText(c *inventory.Cluster) string {
 	if len(c.Hosts) < 2 {
 		return "none: there is one host"
 	}
-	text := "until the host logs that gossip has settled, at most " + settleMax.String()
 	switch {
 	case !c.Rollout.SettleAuto:
-		text = c.Rollout.Settle.String()
+		return c.Rollout.Settle.String()
 	case !clustered(c):
-		text = "none: alerting is not clustered"
+		return "none: alerting is not clustered"
 	}
-	if mindsResolutions(c, command) {
-		text += "; longer while an alert that resolved is not told yet"
-	}
-	return text
+	return "until the host logs that gossip has settled, at most " + settleMax.String()
 }
 
 // settleMax is when Grafana itself goes on without a settled gossip; it calls it so

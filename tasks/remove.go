@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -157,9 +158,16 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 	}
 	pa := r.c.Paths
 	err := fleet.Each(gone, func(_ int, h fleet.Host) error {
+		start := time.Now()
+		r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: h.Name, Step: string(ActionRemove)})
 		_, err := h.Run(ctx, remote.Command{
 			Step: "remove", Script: removeScript, Args: []string{pa.Root, pa.Etc, pa.State, pa.Service, pa.Data, pa.Logs, pa.User, mode}, Become: true, Timeout: stageTimeout,
 		})
+		done := event.Event{Kind: event.StepDone, Run: r.id, Host: h.Name, Step: string(ActionRemove), Seconds: time.Since(start).Seconds()}
+		if err != nil {
+			done.Kind, done.Error = event.StepFailed, err.Error()
+		}
+		r.o.Sink.Emit(done)
 		if err == nil {
 			res.Hosts[h.Name] = HostOutcome{Outcome: "done", Runs: "nothing", Detail: "removed"}
 		}

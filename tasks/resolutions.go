@@ -24,9 +24,9 @@ func resolutionsTake(c *inventory.Cluster, groupInterval time.Duration) time.Dur
 	return groupInterval + time.Duration(len(c.Hosts))*grafana.PeerTimeout(c.Alerting.PeerTimeout)
 }
 
-// mindsResolutions tells whether turns wait for resolutions. A rollback does not: it
+// waitsForResolved tells whether turns wait for resolutions. A rollback does not: it
 // ends something worse.
-func mindsResolutions(c *inventory.Cluster, command string) bool {
+func waitsForResolved(c *inventory.Cluster, command string) bool {
 	return clustered(c) && !strings.HasPrefix(command, "rollback") && (c.Alerting.GroupIntervalAuto || c.Alerting.GroupInterval > 0)
 }
 
@@ -34,18 +34,17 @@ func mindsResolutions(c *inventory.Cluster, command string) bool {
 // where alerts resolve all the time, a rollout has to end as well.
 const resolutionsMax = 6 * time.Minute
 
-// resolutionsTold waits before batch i until what resolved has been told.
-func (r *rollout) resolutionsTold(ctx context.Context, i int) error {
+// waitForResolved waits before batch i until what resolved has been told.
+func (r *rollout) waitForResolved(ctx context.Context, i int) error {
 	p := r.plan.Policy
-	waits := p.Kind == PolicyRolling || p.Kind == PolicyHandover && i == 0
-	if !mindsResolutions(r.cluster, r.plan.Command) || !waits || !r.anyUp(p.Batches[i]) {
+	if !waitsForResolved(r.cluster, r.plan.Command) || !p.waitsForResolved(i) || !r.anyUp(p.Batches[i]) {
 		return nil
 	}
 	begun := time.Now()
 	for {
 		a, err := r.readAlerts(ctx)
 		if err != nil || !a.Known {
-			return r.outlastResolutions(ctx, i)
+			return r.outwaitResolved(ctx, i)
 		}
 		take := resolutionsTake(r.cluster, a.GroupInterval)
 		d := take - a.Resolved
@@ -75,10 +74,10 @@ func (r *rollout) readAlerts(ctx context.Context) (database.Alerts, error) {
 	return a, err
 }
 
-// outlastResolutions is for where nobody says when an alert resolved: the last batch
+// outwaitResolved is for where nobody says when an alert resolved: the last batch
 // waits until what resolved before the first one has been told, by a host that was
 // there at both times. Where the policies are not known either, nothing is waited for.
-func (r *rollout) outlastResolutions(ctx context.Context, i int) error {
+func (r *rollout) outwaitResolved(ctx context.Context, i int) error {
 	last := i == len(r.plan.Policy.Batches)-1
 	if i == 0 || !last || r.cluster.Alerting.GroupIntervalAuto {
 		return nil

@@ -44,7 +44,7 @@ func TestWhetherResolutionsAreMinded(t *testing.T) {
 		{"one host", three[:1], inventory.Alerting{HA: "gossip", GroupIntervalAuto: true}, false},
 		{"nobody else to tell", three, inventory.Alerting{HA: "none", GroupIntervalAuto: true}, false},
 	} {
-		if got := mindsResolutions(&inventory.Cluster{Hosts: tt.hosts, Alerting: tt.a}, "restart"); got != tt.want {
+		if got := waitsForResolved(&inventory.Cluster{Hosts: tt.hosts, Alerting: tt.a}, "restart"); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
@@ -117,7 +117,7 @@ func TestATurnWaitsForResolutions(t *testing.T) {
 				if tt.edit != nil {
 					tt.edit(r)
 				}
-				if err := r.resolutionsTold(t.Context(), tt.batch); err != nil {
+				if err := r.waitForResolved(t.Context(), tt.batch); err != nil {
 					t.Fatal(err)
 				}
 				if got := time.Since(start); got != tt.want {

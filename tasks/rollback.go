@@ -185,7 +185,7 @@ func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (
 		plan.Hosts = append(plan.Hosts, hp)
 	}
 	plan.Policy = Policy{
-		Kind: PolicyRolling, Reason: "the other hosts keep serving", Gates: gateNames(r.c), Final: clusterGates(r.c), Settle: settleText(r.c, r.o.Command), OnFailure: "stop",
+		Kind: PolicyRolling, Reason: "the other hosts keep serving", Gates: gateNames(r.c), Final: clusterGates(r.c), OnFailure: "stop",
 		Canary: r.c.Rollout.Canary, Bake: r.c.Rollout.Bake, PauseAfter: r.c.Rollout.PauseAfter,
 	}
 	order := turnOrder(plan, in)
@@ -199,6 +199,7 @@ func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (
 			return nil, err
 		}
 	}
+	plan.setSettle(r.c, func(h string) bool { return in.facts[h].Service.Running() })
 	return plan, plan.seal()
 }
 
@@ -293,6 +294,7 @@ func (p *Plan) putBackDatabase(dump string, hosts int) {
 	p.Before = append(p.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
 	p.Policy.Kind, p.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
 	p.Policy.MaxUnavailable = hosts
+	p.Policy.Settle = "none: the hosts meet at the end"
 	p.withoutPauses()
 	// Nobody else is on the database while the first host finds out what it has to migrate.
 	if b := p.Policy.Batches; len(b[0]) > 1 {

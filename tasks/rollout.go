@@ -173,7 +173,7 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 	p := r.plan.Policy
 	first := i == 0 && p.Kind == PolicyOneFirst
 	last := i == len(p.Batches)-1
-	if err := r.resolutionsTold(ctx, i); err != nil {
+	if err := r.waitForResolved(ctx, i); err != nil {
 		return true, err
 	}
 	if err := r.mayBegin(ctx, i); err != nil {
@@ -183,7 +183,7 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 		return true, err
 	}
 	done := len(slices.Concat(p.Batches[:i]...))
-	if over, err = r.turns(ctx, i, done, last); over {
+	if over, err = r.turns(ctx, i, done); over {
 		return true, err
 	}
 	if err != nil {
@@ -205,14 +205,14 @@ func (r *rollout) next(ctx context.Context, i int) (over bool, err error) {
 
 // turns are those of batch i, and before them, where it is time for it, the handover.
 // over: that did not come about.
-func (r *rollout) turns(ctx context.Context, i, done int, last bool) (over bool, err error) {
+func (r *rollout) turns(ctx context.Context, i, done int) (over bool, err error) {
 	hosts := r.plan.Policy.Batches[i]
 	if r.takesOver(i) {
 		if hosts, over, err = r.handOver(ctx, hosts); over {
 			return true, err
 		}
 	}
-	err = fleet.Join(err, r.batch(ctx, hosts, done, last))
+	err = fleet.Join(err, r.batch(ctx, hosts, i, done))
 	if i == 0 {
 		r.firstDone = time.Now()
 	}
@@ -244,14 +244,14 @@ func (r *rollout) interrupted() bool {
 
 // batch gives all hosts of a batch their turns at the same time. Each finishes
 // or undoes its own; nobody's failure cuts another's turn.
-func (r *rollout) batch(ctx context.Context, batch []string, done int, last bool) error {
+func (r *rollout) batch(ctx context.Context, batch []string, n, done int) error {
 	total := len(slices.Concat(r.plan.Policy.Batches...))
 	errs := make([]error, len(batch))
 	var wg guard.Group
 	for i, name := range batch {
 		wg.Go(func() {
 			t := r.turnOf(r.hosts[name])
-			t.last = last
+			t.batch = n
 			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.turnReason()})
 			start := time.Now()
 			errs[i] = guard.Do(func() error { return t.take(ctx) })

@@ -136,11 +136,18 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 	return f, nil
 }
 
+// drains tells whether the cluster has a load balancer that sends nothing to a host whose
+// turn it is, because it is told or finds out.
+func drains(c *inventory.Cluster) bool {
+	lb := c.LoadBalancer
+	return lb.Type != "" && (lb.Type != "none" || lb.CheckInterval > 0)
+}
+
 // openBalancer connects to the load balancers; nil when the cluster has none that
 // can be told anything.
 func (r *Runner) openBalancer(ctx context.Context) (balancer.Balancer, error) {
 	lb := r.c.LoadBalancer
-	if lb.Type == "" || lb.Type == "none" && lb.CheckInterval == 0 {
+	if !drains(r.c) {
 		return nil, nil
 	}
 	hosts := make([]fleet.Host, len(lb.Hosts))

@@ -143,7 +143,7 @@ func TestATurnWaitsUntilAlertingHasSettled(t *testing.T) {
 			if waits != (conn.asked == 1) || !strings.Contains(saw, tt.want) {
 				t.Errorf("asked the journal %d times, saw %q, want %q", conn.asked, saw, tt.want)
 			}
-			if text := settleText(c, "apply"); waits == strings.HasPrefix(text, "none") {
+			if text := settleText(c); waits == strings.HasPrefix(text, "none") {
 				t.Errorf("the plan says: %s", text)
 			}
 		})

@@ -50,17 +50,26 @@ func (s *stager) stage(ctx context.Context, h fleet.Host, want *HostState, actio
 		if do == nil {
 			continue
 		}
-		start := time.Now()
-		step := string(a.Kind)
-		s.sink.Emit(event.Event{Kind: event.StepStarted, Run: s.run, Host: h.Name, Step: step, Message: a.Summary})
-		if err := do(ctx, h, want, a); err != nil {
-			s.sink.Emit(event.Event{Kind: event.StepFailed, Run: s.run, Host: h.Name, Step: step, Error: err.Error(), Seconds: time.Since(start).Seconds()})
+		if err := s.told(h, a, func() error { return do(ctx, h, want, a) }); err != nil {
 			return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it, then: " + s.resume}
 		}
-		took := time.Since(start).Seconds()
-		s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})
-		s.lock.Journal(h.Name, journal.Entry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
 	}
+	return nil
+}
+
+// told carries an action out and tells of it: by events, and in the host's journal when
+// it is done.
+func (s *stager) told(h fleet.Host, a Action, do func() error) error {
+	start, step := time.Now(), string(a.Kind)
+	s.sink.Emit(event.Event{Kind: event.StepStarted, Run: s.run, Host: h.Name, Step: step, Message: a.Summary})
+	err := do()
+	took := time.Since(start).Seconds()
+	if err != nil {
+		s.sink.Emit(event.Event{Kind: event.StepFailed, Run: s.run, Host: h.Name, Step: step, Error: err.Error(), Seconds: took})
+		return err
+	}
+	s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})
+	s.lock.Journal(h.Name, journal.Entry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 func (r *rollout) stopHost(ctx context.Context, h fleet.Host, why string) error {
 	t := r.turnOf(h)
 	wasUp := t.isUp()
-	if err := t.leave(ctx); err != nil {
+	if err := r.takeOut(ctx, t); err != nil {
 		_ = t.putBack(ctx) // the error tells of the balancer already
 		r.notStopped(t, err, "")
 		return err
@@ -33,6 +33,15 @@ func (r *rollout) stopHost(ctx context.Context, h fleet.Host, why string) error 
 		return &fleet.HostError{Host: h.Name, Step: string(verbStop), Cause: err, State: state, Next: next}
 	}
 	return err
+}
+
+// takeOut takes the host out of the load balancer. Where that was switched to others
+// already, only its requests are waited for.
+func (r *rollout) takeOut(ctx context.Context, t turn) error {
+	if r.tookOver() && t.isUp() {
+		return t.step(stepDrain, func() error { return t.untilIdle(ctx) })
+	}
+	return t.leave(ctx)
 }
 
 // notStopped notes how a host was left that could not be taken out of service.

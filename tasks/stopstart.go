@@ -68,12 +68,25 @@ func (r *Runner) powerPlan(p *picture, kind ActionKind, what string) *Plan {
 		p.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: f.Current, Version: cur.Version}}
 		hp := HostPlan{Host: h.Name, From: runs(f), To: cur, Skipped: !selected[h.Name]}
 		if selected[h.Name] && f.Current != "" && f.Service.Running() == (kind == ActionStop) {
-			hp.Actions = []Action{{Kind: kind, Host: h.Name, Summary: what + " on " + h.Name, Reason: r.o.Command, Disrupts: kind == ActionStop}}
+			hp.Actions = []Action{{Kind: kind, Host: h.Name, Summary: what + " on " + h.Name, Reason: r.o.Command, Disrupts: kind == ActionStop, Steps: r.powerSteps(kind, f)}}
 		}
 		plan.Hosts = append(plan.Hosts, hp)
 	}
 	_ = plan.seal()
 	return plan
+}
+
+// powerSteps are those of a host that is stopped, or started on what is current.
+func (r *Runner) powerSteps(kind ActionKind, f *Facts) (out []Step) {
+	lb := drains(r.c)
+	if kind == ActionStop {
+		if lb {
+			out = append(out, Step{StepDrain, fmt.Sprintf("(at most %s)", r.c.Rollout.Drain)})
+		}
+		return append(out, Step{Kind: StepStop})
+	}
+	out = append(out, Step{Kind: StepStart})
+	return append(out, rejoinSteps(r.c, f)...)
 }
 
 // markScript says on the host who drained it by hand, so that no later run puts it

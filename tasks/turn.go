@@ -20,7 +20,8 @@ type turn struct {
 	host fleet.Host
 	want *HostState
 	plan *HostPlan
-	last bool // no turn comes after this one
+	// batch is the place of its batch in the plan.
+	batch int
 	// resumed: an earlier run began it.
 	resumed bool
 }
@@ -77,7 +78,7 @@ func (t turn) done(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookAfterHost, t.host.Host, t.plan); err != nil {
 		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: "hook after_host: " + err.Error()})
 	}
-	if kind := t.rollout.plan.Policy.Kind; t.last || kind == PolicyFirst || kind == PolicyHandover {
+	if !t.rollout.plan.Policy.settlesAfter(t.batch) {
 		return nil
 	}
 	return t.settled(ctx, t.host)
@@ -200,16 +201,22 @@ func (t turn) join(ctx context.Context, version string) error {
 func (t turn) pass(ctx context.Context, want grafana.Version) error {
 	var first sighting
 	w := &serviceWatch{r: t.rollout, host: t.host, first: &first, resumed: t.resumed}
-	gates := []gate{w.service(), t.rollout.health(t.host, want, w)}
-	for _, name := range t.rollout.plan.Policy.Gates {
+	for _, name := range t.gateNames() {
+		var g gate
 		switch name {
+		case gateService:
+			g = w.service()
+		case gateHealth:
+			g = t.rollout.health(t.host, want, w)
 		case gateMembers:
-			gates = append(gates, t.members(t.host.Name))
+			g = t.members(t.host.Name)
 		case gateLive:
-			gates = append(gates, t.live(t.host.Name))
+			g = t.live(t.host.Name)
+		case gateStability:
+			g = t.stability(t.host, &first)
+		default:
+			continue // the balancer's comes with its undrain
 		}
-	}
-	for _, g := range append(gates, t.stability(t.host, &first)) {
 		if err := g.wait(ctx, t.host.Name, t.sink); err != nil {
 			return err
 		}
@@ -244,10 +251,16 @@ func (t turn) undrain(ctx context.Context) error {
 	if err := t.followed(ctx, t.host.Host); err != nil {
 		return &fleet.HostError{Host: t.host.Name, Step: stepMove, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
 	}
-	return t.step(stepUndrain, func() error {
+	err := t.step(stepUndrain, func() error {
 		if err := t.balancer.Undrain(ctx, t.host.Host); err != nil {
 			return &fleet.HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.step("gate:"+gateBalancer, func() error {
 		if err := t.balancer.WaitUp(ctx, t.host.Host, t.cluster.Rollout.GateTimeout); err != nil {
 			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then: " + t.resumeCommand()}
 		}

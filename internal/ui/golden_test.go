@@ -87,7 +87,7 @@ func examplePlan(hosts int) *tasks.Plan {
 					{Path: "etc/secrets/smtp.password", Change: "add", Note: "secret fd6c06"},
 				}},
 				{Kind: tasks.ActionTurn, Host: name, Summary: "restart Grafana", Reason: "grafana.ini changed", Disrupts: true,
-					Steps: []string{"drain 10s", "stop", "flip " + from + " -> " + to, "start", "gate:health", "gate:members", "undrain"}},
+					Steps: []tasks.Step{{Kind: "drain", Detail: "10s"}, {Kind: "stop"}, {Kind: "flip", Detail: from + " -> " + to}, {Kind: "start"}, {Kind: "gate:health"}, {Kind: "gate:members"}, {Kind: "undrain"}}},
 				{Kind: tasks.ActionPrune, Host: name, Summary: "delete 1 old generation", Reason: "keep_releases 3", Paths: []string{"/opt/grafana/generations/0a1b"}},
 			},
 		})

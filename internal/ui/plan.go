@@ -212,7 +212,7 @@ func riskOf(a tasks.Action) risk {
 func (t PlanText) action(b *strings.Builder, a tasks.Action, prefix string) {
 	t.line(b, riskOf(a), a.Summary, a.Reason, prefix)
 	if len(a.Steps) > 0 {
-		t.wrapped(b, prefix+"    ", strings.Join(a.Steps, " · "))
+		t.wrapped(b, prefix+"    ", joined(a.Steps, " · "))
 	}
 	for _, p := range a.Paths {
 		fmt.Fprintf(b, "%s    %s\n", prefix, t.Style.Bad("- "+p))
@@ -267,4 +267,13 @@ func (t PlanText) unchanged(b *strings.Builder, p *tasks.Plan) {
 			t.note(b, l.mark, l.text+names(l.hosts))
 		}
 	}
+}
+
+// joined are values as they tell themselves, in one line.
+func joined[T fmt.Stringer](all []T, between string) string {
+	out := make([]string, len(all))
+	for i, v := range all {
+		out[i] = v.String()
+	}
+	return strings.Join(out, between)
 }

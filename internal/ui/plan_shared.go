@@ -56,7 +56,7 @@ func neutral(h tasks.HostPlan) tasks.HostPlan {
 	for i, a := range h.Actions {
 		a.Summary, a.Reason, a.Steps = r.Replace(a.Summary), r.Replace(a.Reason), slices.Clone(a.Steps)
 		for n, s := range a.Steps {
-			a.Steps[n] = r.Replace(s)
+			a.Steps[n].Detail = r.Replace(s.Detail)
 		}
 		h.Actions[i] = a
 	}
