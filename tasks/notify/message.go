@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/remote"
 )
 
 // Event says at which moment of a run a message is sent.
@@ -41,6 +43,33 @@ type Host struct {
 	Outcome string `json:"outcome,omitempty"` // "unchanged", "done", "rolled back", "failed", "not reached"
 	Runs    string `json:"runs,omitempty"`    // "Grafana 10.3.1, generation 3f2a91c0b7d2"
 	Detail  string `json:"detail,omitempty"`
+}
+
+// mostDetail bounds what a message quotes of one host or error, in characters: receivers
+// refuse large bodies, and a host may have much to say.
+const mostDetail = 4000
+
+// cleaned is the message without control characters and marks that turn the direction
+// of writing: what it quotes of hosts ends in chats, logs and terminals of others.
+func (m Message) cleaned() Message {
+	for _, s := range []*string{&m.Cluster, &m.Run, &m.Command, &m.User, &m.From, &m.Version, &m.Error} {
+		*s = fit(*s)
+	}
+	m.Hosts = slices.Clone(m.Hosts)
+	for i := range m.Hosts {
+		h := &m.Hosts[i]
+		h.Host, h.Outcome, h.Runs, h.Detail = fit(h.Host), fit(h.Outcome), fit(h.Runs), fit(h.Detail)
+	}
+	return m
+}
+
+func fit(text string) string {
+	if len(text) > mostDetail {
+		if r := []rune(text); len(r) > mostDetail {
+			text = string(r[:mostDetail]) + "…"
+		}
+	}
+	return remote.Clean(text)
 }
 
 // headline is the message in one line, for people.

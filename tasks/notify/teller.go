@@ -48,6 +48,7 @@ func (t *Teller) End(ctx context.Context, m Message) {
 
 // tell sends m to all who want it, at the same time.
 func (t *Teller) tell(ctx context.Context, m Message) {
+	m = m.cleaned()
 	limit := t.Deadline
 	if limit == 0 {
 		limit = Deadline

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
 )
 
 // maxAnswer is how much of an answer is read: enough for the reason of a refusal.
@@ -71,7 +72,7 @@ func refusal(resp *http.Response) error {
 		return nil
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	if line = strings.ToValidUTF8(line, ""); line == "" {
+	if line = remote.Clean(strings.ToValidUTF8(line, "")); line == "" {
 		return fmt.Errorf("status %d", resp.StatusCode)
 	}
 	return fmt.Errorf("status %d: %.200s", resp.StatusCode, line)
