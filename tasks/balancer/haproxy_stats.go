@@ -77,6 +77,12 @@ func addStats(servers []serverState, answer string, now time.Time) error {
 	for i, c := range rows[0] {
 		columns[c] = i
 	}
+	// By name, which a backend has once: a balancer that lists a hundred thousand of both
+	// must not cost their product.
+	named := map[string]*serverState{}
+	for i := range servers {
+		named[servers[i].name] = &servers[i]
+	}
 	for _, row := range rows[1:] {
 		get := func(column string) string {
 			if i, ok := columns[column]; ok && i < len(row) {
@@ -84,11 +90,7 @@ func addStats(servers []serverState, answer string, now time.Time) error {
 			}
 			return ""
 		}
-		for i := range servers {
-			s := &servers[i]
-			if s.name != get("svname") {
-				continue
-			}
+		if s := named[get("svname")]; s != nil {
 			s.status = get("status")
 			s.check = strings.TrimSpace(strings.TrimPrefix(get("check_status"), "* ") + " " + get("check_code"))
 			// A keep-alive connection that waits for its next request is not in scur.
