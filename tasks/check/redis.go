@@ -15,6 +15,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
 
 // redisTimeout bounds one dial, read or write.
@@ -109,6 +110,9 @@ func or(text, other string) string {
 // redisFailure says what a failed PING means.
 func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
 	text := err.Error()
+	if stranger, ok := errors.AsType[*listener.OrdinaryError](err); ok {
+		return fail(stranger.Error(), "whoever listens there learns the password", "end that process and start Redis under an account of its own")
+	}
 	switch {
 	case errors.Is(err, remote.ErrForwardingRefused):
 		return skipped("not tried: "+text, redisWhy, "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")

@@ -14,7 +14,9 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
 
 // openRedis is a client whose every connection goes out from h; its dials, which
@@ -34,8 +36,17 @@ func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.U
 		defer cancel()
 		defer context.AfterFunc(life, cancel)()
 		c, err := h.Dial(ctx, network, address)
-		if err != nil || secure == nil {
-			return c, err
+		if err == nil && givesPassword(h, cfg, address) {
+			err = listener.Service(ctx, h, address)
+		}
+		if err != nil {
+			if c != nil {
+				_ = c.Close()
+			}
+			return nil, err
+		}
+		if secure == nil {
+			return c, nil
 		}
 		own := secure.Clone()
 		if own.ServerName == "" {
@@ -60,6 +71,15 @@ func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.U
 		opts.MasterName, opts.SentinelUsername, opts.SentinelPassword = s.Master, s.Username, s.Password.Reveal()
 	}
 	return redis.NewUniversalClient(opts), nil
+}
+
+// givesPassword tells whether a login at address shows the password to whichever process
+// of the host itself listens there. Elsewhere nobody can be asked ([openPassword] warns).
+func givesPassword(h fleet.Host, cfg inventory.Redis, address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	secret := cfg.Password.IsSet() || cfg.Sentinel != nil && cfg.Sentinel.Password.IsSet()
+	verified := cfg.TLS != nil && !cfg.TLS.InsecureSkipVerify
+	return err == nil && secret && !verified && (database.Loopback(address) || host == h.Address)
 }
 
 func redisTLS(t *inventory.RedisTLS) (*tls.Config, error) {

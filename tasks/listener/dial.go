@@ -15,7 +15,7 @@ import (
 )
 
 // askWithin bounds one look at a host's sockets.
-const askWithin = 10 * time.Second
+const askWithin = 6 * time.Second
 
 // Dialer opens connections from a host to the Grafana on it.
 type Dialer struct {
