@@ -2,11 +2,13 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote/remotetest"
 )
@@ -24,6 +26,8 @@ shift
 done
 case $FAKE_SUDO in
 nopasswd) exec "$@" ;;
+slow) sleep 1.5; exec "$@" ;;
+never) exec sleep 60 ;;
 sudoers) echo "ops is not in the sudoers file." >&2; exit 1 ;;
 tty) echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1 ;;
 other) echo "sudo: no valid sudoers sources found, quitting" >&2; exit 1 ;;
@@ -167,5 +171,32 @@ func TestDoasWithPassword(t *testing.T) {
 	mustContain(t, err, "doas password refused for user ops")
 	if said, _ := os.ReadFile(filepath.Join(dir, "log")); bytes.Contains(said, []byte("canary")) {
 		t.Errorf("the password is in doas' arguments: %s", said)
+	}
+}
+
+// A directory server that sudo waits for uses up none of the command's own time.
+func TestTheTimeOfACommandBeginsWhenSudoHasLetItRun(t *testing.T) {
+	c, _ := sudoHost(t, "slow", "sudo", "")
+	res, err := c.Run(t.Context(), Command{Script: "sleep 1; echo done", Become: true, Timeout: 2 * time.Second})
+	if err != nil || string(res.Stdout) != "done\n" {
+		t.Errorf("%v, %q", err, res.Stdout)
+	}
+	if _, err := c.Run(t.Context(), Command{Args: []string{"sleep", "60"}, Become: true, Timeout: time.Second}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASudoThatNeverAnswersEndsWithTheTimeThatConnectingMayTake(t *testing.T) {
+	for name, timeout := range map[string]time.Duration{"of a question": 0, "of long work": -1} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := sudoHost(t, "never", "sudo", "")
+			c.target.ConnectTimeout = time.Second
+			start := time.Now()
+			_, err := c.Run(t.Context(), Command{Args: []string{"true"}, Become: true, Timeout: timeout})
+			mustContain(t, err, "no answer for 1s", "connect_timeout")
+			if took := time.Since(start); took > 8*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
 	}
 }

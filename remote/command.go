@@ -31,7 +31,9 @@ type Command struct {
 	// stream that is used up as it comes.
 	Output int64
 	// Timeout ends the remote command; default 10 s, enough for a question and little
-	// for a host to waste; negative: only ctx does.
+	// for a host to waste; negative: only ctx does. It counts from when the command
+	// itself runs. Login shell and sudo before that have as long, and the target's
+	// ConnectTimeout at most.
 	Timeout time.Duration
 	// Detach lets the command finish on the host by itself: neither the end of
 	// ctx nor a lost connection stops it, only the waiting ends. It ignores
@@ -43,6 +45,8 @@ type Command struct {
 	LowPriority bool
 	// Step says in errors what was being done: "unpack the release".
 	Step string
+
+	begun func() // the command itself runs; set by Run and Start
 }
 
 // Result is what a command left behind.

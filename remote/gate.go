@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// becomeWithin is how long sudo may take until it asks or runs the command;
-// PAM modules and an unreachable directory server can take some seconds.
-const becomeWithin = 30 * time.Second
-
 // gate stands before stderr until the command itself runs: it answers the
 // password question, keeps what sudo says for an error, and lets everything
 // behind the ready mark through untouched.
@@ -35,7 +31,9 @@ const saidMost = 64 << 10
 
 func newGate(p *becomePlan, s *session, out io.Writer) *gate {
 	g := &gate{plan: p, s: s, out: out, opened: make(chan struct{})}
-	g.late = time.AfterFunc(becomeWithin, g.tooLate)
+	// Until sudo asks or runs the command: PAM modules and an unreachable directory
+	// server can take some seconds.
+	g.late = time.AfterFunc(s.c.bootWithin(), g.tooLate)
 	return g
 }
 
@@ -54,6 +52,7 @@ func (g *gate) Write(p []byte) (int, error) {
 		g.late.Stop()
 		close(g.opened)
 		g.mu.Unlock()
+		g.s.begun()
 		if len(rest) > 0 {
 			if _, err := g.out.Write(rest); err != nil {
 				return 0, err
@@ -113,7 +112,7 @@ func (g *gate) fault() error {
 	}
 	said := strings.TrimSpace(string(g.said))
 	if g.overdue {
-		said = strings.TrimSpace("no answer for " + becomeWithin.String() + ". " + said)
+		said = strings.TrimSpace("no answer for " + g.s.c.bootWithin().String() + " (ssh.connect_timeout). " + said)
 	}
 	return g.s.c.becomeFault(g.plan, g.s.step, lastLines([]byte(said)), g.refused)
 }

@@ -28,7 +28,8 @@ func (c *Client) Start(ctx context.Context, cmd Command) (*Process, error) {
 	if cmd.Timeout == 0 {
 		cmd.Timeout = -1
 	}
-	ctx, stop := withTimeout(ctx, cmd.Timeout)
+	ctx, begun, stop := withTimeout(ctx, cmd.Timeout, c.bootWithin())
+	cmd.begun = begun
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &Process{ctx: ctx, done: make(chan struct{})}
 	p.cancel = func(cause error) { cancel(cause); stop() }

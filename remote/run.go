@@ -27,8 +27,9 @@ const (
 // Stdin may be read further than the command did. A reader that blocks is left
 // alone a second after the command's end.
 func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
-	ctx, cancel := withTimeout(ctx, cmd.Timeout)
+	ctx, begun, cancel := withTimeout(ctx, cmd.Timeout, c.bootWithin())
 	defer cancel()
+	cmd.begun = begun
 	var stdout, stderr kept
 	tail := &tailWriter{}
 	out, errs := orElse(cmd.Stdout, &stdout), io.Writer(&stderr)
@@ -74,14 +75,28 @@ func (s *session) end(ctx context.Context, detached bool, said func() string) er
 	return &ExitError{Host: s.c.target.Name, Step: s.step, Status: got.status, Signal: got.signal, Stderr: said()}
 }
 
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// withTimeout bounds a command to d, counted from when it begins (begun is called), and
+// its login shell and sudo before to as long, to patience at the most: a directory server
+// that sudo waits for must not use up the time of what is asked.
+func withTimeout(ctx context.Context, d, patience time.Duration) (_ context.Context, begun func(), _ context.CancelFunc) {
 	switch {
 	case d < 0:
-		return context.WithCancel(ctx)
+		ctx, cancel := context.WithCancel(ctx)
+		return ctx, func() {}, cancel
 	case d == 0:
 		d = defaultTimeout
 	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not done after %s: %w", d, context.DeadlineExceeded))
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := fmt.Errorf("not done after %s: %w", d, context.DeadlineExceeded)
+	end := time.Now().Add(d + min(d, patience))
+	t := time.AfterFunc(time.Until(end), func() { cancel(late) })
+	begun = func() {
+		// Stopped in time, or the command is late already.
+		if t.Stop() {
+			t.Reset(min(d, time.Until(end)))
+		}
+	}
+	return ctx, begun, func() { t.Stop(); cancel(context.Canceled) }
 }
 
 func orElse(w, other io.Writer) io.Writer {

@@ -34,6 +34,7 @@ type session struct {
 	terminal string
 	gate     *gate   // nil unless becoming root
 	may      *budget // of the output
+	begun    func()  // called when the command itself runs
 
 	copied  chan struct{} // stdout and stderr are at their end
 	fed     chan struct{} // stdin is no longer read
@@ -81,7 +82,7 @@ func (c *Client) start(ctx context.Context, cmd *Command, stdout, stderr io.Writ
 	case <-ctx.Done():
 		return nil, c.gaveUp(ctx, step)
 	}
-	s := &session{c: c, step: step, boot: newBoot(), copied: make(chan struct{}), fed: make(chan struct{}), status: make(chan exit, 1), failed: make(chan error, 4)}
+	s := &session{c: c, step: step, boot: newBoot(), begun: cmd.begun, copied: make(chan struct{}), fed: make(chan struct{}), status: make(chan exit, 1), failed: make(chan error, 4)}
 	if err := s.open(ctx, plan); err != nil {
 		s.free()
 		if ctx.Err() != nil {
@@ -183,7 +184,11 @@ func (s *session) pump(plan *becomePlan, stdin io.Reader, stdout, stderr io.Writ
 		s.gate = newGate(plan, s, stderr)
 		stderr = s.gate
 	}
-	out := &behindMark{mark: s.boot.mark, keep: s.boot.keep, onOpen: s.boot.open, out: stdout}
+	opened := s.boot.open
+	if s.gate == nil {
+		opened = func() { s.boot.open(); s.begun() }
+	}
+	out := &behindMark{mark: s.boot.mark, keep: s.boot.keep, onOpen: opened, out: stdout}
 	streams := []*behindMark{out, {mark: s.boot.mark, keep: s.boot.keep, out: stderr}}
 	if s.terminal != "" {
 		streams[0] = &behindMark{mark: s.terminal, keep: s.boot.keep, onOpen: s.sendScript, out: out}

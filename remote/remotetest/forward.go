@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// forward serves direct-tcpip and direct-streamlocal.
-func (s *Server) forward(nc ssh.NewChannel) {
+// ServeForward serves direct-tcpip and direct-streamlocal as an honest host does.
+func (s *Server) ServeForward(nc ssh.NewChannel) {
 	if s.NoForwarding {
 		_ = nc.Reject(ssh.Prohibited, "administratively prohibited")
 		return
@@ -47,6 +47,9 @@ func (s *Server) forward(nc ssh.NewChannel) {
 		return
 	}
 	go ssh.DiscardRequests(reqs)
+	if s.Heard != nil {
+		ch = heardChannel{ch, io.TeeReader(ch, s.Heard)}
+	}
 	join(ch, conn)
 }
 

@@ -4,9 +4,11 @@
 package remotetest
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"io"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -38,6 +40,12 @@ type Server struct {
 	// Session and Forward, where set, are called with every channel of their kind
 	// instead of the serving here: for hosts that misbehave.
 	Session, Forward func(ssh.NewChannel)
+	// Output, where set, stands between a command and its standard output: for hosts
+	// that lie. A writer that is an io.Closer is closed at the command's end.
+	Output func(io.Writer) io.Writer
+	// Heard, where set, gets all that clients send to sessions, commands' input and
+	// uploads, and to forwarded ports. Several write to it at once.
+	Heard io.Writer
 	// Shell is the login shell, which gets the command line with -c; default sh.
 	Shell string
 	// MaxSessions is how many sessions a connection may have at once; 0: any number.
@@ -46,6 +54,8 @@ type Server struct {
 	MaxAuthTries int
 	// Banner is shown before the login.
 	Banner string
+	// Listen is the loopback address that it listens on; default 127.0.0.1.
+	Listen string
 	// Dir is the users' home.
 	Dir string
 	// Env is added to the commands' environment.
@@ -89,7 +99,7 @@ func (s *Server) Start(t testing.TB) *Server {
 	}
 	s.config = s.serverConfig()
 	var err error
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = net.Listen("tcp", net.JoinHostPort(cmp.Or(s.Listen, "127.0.0.1"), "0")); err != nil {
 		t.Fatal(err)
 	}
 	s.Addr = s.listener.Addr().String()
@@ -227,10 +237,10 @@ func (s *Server) serve(conn net.Conn) {
 	inside.Go(func() { forwards.serve(reqs) })
 	session, forward := s.Session, s.Forward
 	if session == nil {
-		session = s.session
+		session = s.ServeSession
 	}
 	if forward == nil {
-		forward = s.forward
+		forward = s.ServeForward
 	}
 	var sessions atomic.Int32
 	for ch := range chans {

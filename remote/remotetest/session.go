@@ -23,10 +23,15 @@ func WriteFile(t testing.TB, file, text string, mode os.FileMode) string {
 	return file
 }
 
-func (s *Server) session(nc ssh.NewChannel) {
+// ServeSession serves a session as an honest host does; for hooks that misbehave now
+// and then only.
+func (s *Server) ServeSession(nc ssh.NewChannel) {
 	ch, reqs, err := nc.Accept()
 	if err != nil {
 		return
+	}
+	if s.Heard != nil {
+		ch = heardChannel{ch, io.TeeReader(ch, s.Heard)}
 	}
 	defer ch.Close()
 	var running *exec.Cmd
@@ -84,8 +89,12 @@ func (s *Server) command(line string) *exec.Cmd {
 
 func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup, replied <-chan struct{}) bool {
 	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
+	if s.Output != nil {
+		cmd.Stdout = s.Output(ch)
+	}
 	// What a daemon left behind holds open must not hold back the status.
-	cmd.WaitDelay = 10 * time.Millisecond
+	// A busy machine needs a moment to copy what the command has said.
+	cmd.WaitDelay = 250 * time.Millisecond
 	stdin, err := cmd.StdinPipe()
 	if err != nil || cmd.Start() != nil {
 		return false
@@ -97,6 +106,9 @@ func (s *Server) start(ch ssh.Channel, cmd *exec.Cmd, tasks *sync.WaitGroup, rep
 	}()
 	tasks.Go(func() {
 		err := cmd.Wait()
+		if c, ok := cmd.Stdout.(io.Closer); ok && s.Output != nil {
+			_ = c.Close()
+		}
 		<-replied // as sshd does, however short the command was
 		status := uint32(255)
 		if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -135,3 +147,11 @@ func (s *Server) serveSFTP(ch ssh.Channel) {
 	_ = server.Serve()
 	_ = ch.Close()
 }
+
+// heardChannel lets another hear what comes.
+type heardChannel struct {
+	ssh.Channel
+	r io.Reader
+}
+
+func (c heardChannel) Read(p []byte) (int, error) { return c.r.Read(p) }
