@@ -48,3 +48,18 @@ func FuzzLogLine(f *testing.F) {
 		}
 	})
 }
+
+func FuzzGenerationOfARollback(f *testing.F) {
+	f.Add("bbbb", "aaaa", "10.3.1-0123456789ab", "10.2.0-0123456789ab", 1)
+	f.Add("10.2.0", "../../etc", "../x", "-", -1)
+	f.Add("", "", "", "10.3.1", 99)
+	f.Fuzz(func(t *testing.T, to, one, release, other string, steps int) {
+		facts := &Facts{Current: "cccc", Generations: map[string]string{one: release, one + "1": other, "cccc": release}, Good: []string{one, to, "cccc"}}
+		id := findGeneration(facts, to, steps)
+		if _, there := facts.Generations[id]; id != "" && (!there || id == facts.Current) {
+			t.Errorf("%q is none of the generations to go back to", id)
+		}
+		_ = previousGood(facts)
+		_ = versionOf(release)
+	})
+}
