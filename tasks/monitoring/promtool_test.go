@@ -69,6 +69,9 @@ func up(host string, value int) series {
 // hours, for that many hosts each, and no other.
 func promtool(t *testing.T, c *inventory.Cluster, input []series, firing map[string]int) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("promtool takes a second a cluster")
+	}
 	tool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("promtool is not installed (package prometheus)")
