@@ -79,7 +79,7 @@ func tryRedis(ctx context.Context, name string, h fleet.Host, cfg inventory.Redi
 	}
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err != nil {
-		return []Finding{redisFailure(h, cfg, err)}
+		return []Finding{pingFailure(h, cfg, err)}
 	}
 	if cfg.Password.IsSet() && cfg.Username == "" && !cfg.Cluster {
 		// Grafana's client says AUTH, ours HELLO, which a server without a password
@@ -107,12 +107,17 @@ func or(text, other string) string {
 	return text
 }
 
-// redisFailure says what a failed PING means.
-func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
-	text := err.Error()
+// pingFailure is redisFailure of a first command, at which it shows who listens.
+func pingFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
 	if stranger, ok := errors.AsType[*listener.OrdinaryError](err); ok {
 		return fail(stranger.Error(), "whoever listens there learns the password", "end that process and start Redis under an account of its own")
 	}
+	return redisFailure(h, cfg, err)
+}
+
+// redisFailure says what a failed PING means.
+func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
+	text := err.Error()
 	switch {
 	case errors.Is(err, remote.ErrForwardingRefused):
 		return skipped("not tried: "+text, redisWhy, "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
