@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/tasks/event"
@@ -72,7 +71,7 @@ func Metrics(cluster, command string, start, end time.Time, res *Result, err err
 	}
 	for _, hp := range res.Plan.Hosts {
 		for _, d := range []Deployed{hp.From, hp.To} {
-			if d.Generation != "" && strings.HasSuffix(res.Hosts[hp.Host].Runs, "generation "+d.Generation) {
+			if d.Generation != "" && res.Hosts[hp.Host].Runs == d.String() {
 				m.Hosts = append(m.Hosts, notify.Running{Host: hp.Host, Version: d.Version, Generation: d.Generation})
 				break
 			}
