@@ -76,7 +76,9 @@ func (g gate) wait(ctx context.Context, host string, sink event.Sink) error {
 			if ge, ok := errors.AsType[*GateError](err); ok && ge.After == 0 {
 				ge.After = time.Since(start)
 			}
-			sink.Emit(event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: err.Error(), Seconds: time.Since(start).Seconds()})
+			failed := event.Event{Kind: event.StepFailed, Host: host, Step: "gate:" + g.name, Error: err.Error()}
+			failed.Seconds = time.Since(start).Seconds()
+			sink.Emit(failed)
 			return err
 		}
 		if now != saw {

@@ -55,9 +55,11 @@ func (r *rollout) tookOver() bool {
 // that could not be stopped are left out of the batch that follows; what the error says
 // of them is for the end of the rollout. over: nothing was switched, and the rollout ends.
 func (r *rollout) handOver(ctx context.Context, batch []string) (rest []string, over bool, err error) {
-	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "handover", Message: fmt.Sprintf("%s takes over from %s", strings.Join(r.plan.Policy.TakesOver, ", "), strings.Join(batch, ", "))})
+	sides := fmt.Sprintf("%s takes over from %s", strings.Join(r.plan.Policy.TakesOver, ", "), strings.Join(batch, ", "))
+	r.sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.run, Step: "handover", Message: sides})
 	if r.interrupted() {
-		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: "told to stop: the handover is finished first, since old and new share the database; told once more, it stops at once"})
+		r.say(event.Attention, "", "told to stop: the handover is finished first, since old and new share the database; "+
+			"told once more, it stops at once")
 	}
 	start := time.Now()
 	if err := r.switchOver(ctx, batch); err != nil {
@@ -77,7 +79,8 @@ func (r *rollout) switchOver(ctx context.Context, batch []string) error {
 	in, out := r.sides(batch)
 	for _, h := range in {
 		if err := r.balancer.WaitFit(ctx, h, r.cluster.Rollout.GateTimeout); err != nil {
-			return &GateError{Host: h.Name, Gate: gateBalancer, Saw: err.Error(), After: r.cluster.Rollout.GateTimeout, Next: "look at the load balancer's health check, then: " + r.resumeCommand()}
+			next := "look at the load balancer's health check, then: " + r.resumeCommand()
+			return &GateError{Host: h.Name, Gate: gateBalancer, Saw: err.Error(), After: r.cluster.Rollout.GateTimeout, Next: next}
 		}
 	}
 	for _, h := range in {
@@ -95,14 +98,15 @@ func (r *rollout) switchOver(ctx context.Context, batch []string) error {
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
 		_ = r.balancer.Switch(back, out, in) // who did not do the one does not do the other
-		return &fleet.HostError{Host: first.host.Name, Step: stepSwitch, Cause: err, Next: "bring the load balancer back, then: " + r.resumeCommand()}
+		next := "bring the load balancer back, then: " + r.resumeCommand()
+		return &fleet.HostError{Host: first.host.Name, Step: stepSwitch, Cause: err, Next: next}
 	})
 	if err != nil {
 		return err
 	}
 	for _, h := range in {
 		if err := r.balancer.WaitUp(ctx, h, r.cluster.Rollout.GateTimeout); err != nil {
-			r.sink.Emit(event.Event{Kind: event.Warning, Run: r.run, Host: h.Name, Message: err.Error()})
+			r.say(event.Warning, h.Name, err.Error())
 		}
 	}
 	return nil
@@ -135,7 +139,7 @@ func (r *rollout) notTakenOver(cause error) error {
 	for _, name := range r.plan.Policy.TakesOver {
 		r.outcome(name, HostOutcome{Outcome: "failed", Runs: r.plan.Host(name).To.String(), Detail: "healthy, but it did not take over"})
 	}
-	r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: state})
+	r.say(event.Attention, "", state)
 	return withState(cause, state)
 }
 
@@ -153,7 +157,8 @@ func (r *rollout) oldServe() string {
 	if len(old) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s still serve with %s, on the schema that %s has made: go on soon, since nobody promises that the old version reads and writes it well",
+	return fmt.Sprintf("%s still serve with %s, on the schema that %s has made: "+
+		"go on soon, since nobody promises that the old version reads and writes it well",
 		strings.Join(old, ", "), strings.Join(version, ", "), r.plan.Host(r.plan.Policy.TakesOver[0]).To.Version)
 }
 
@@ -203,6 +208,6 @@ func (r *rollout) halfWay(err error) {
 		}
 		o := r.outcomeOf(name)
 		r.outcome(name, HostOutcome{Outcome: o.Outcome, Runs: o.Runs, Detail: also(o.Detail, "out of the load balancer, it did not take over")})
-		r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Host: name, Message: "stays out of the load balancer; " + state + "; next: " + r.resumeCommand()})
+		r.say(event.Attention, name, "stays out of the load balancer; "+state+"; next: "+r.resumeCommand())
 	}
 }

@@ -34,7 +34,7 @@ func (t turn) healed(ctx context.Context, s sighting) {
 		detail += ": another node held the migration lock (" + lostLock + ")"
 	}
 	t.note(t.host.Name, detail)
-	t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: detail})
+	t.say(event.Warning, t.host.Name, detail)
 }
 
 func (t turn) lostLock(ctx context.Context) bool {

@@ -66,7 +66,9 @@ func (k hooks) path(n hookName) string {
 // comes before it. What the last two say cannot change how the run ended.
 func (k hooks) around(ctx context.Context, plan *Plan, res *Result, do func() error) error {
 	if err := k.fire(ctx, hookBeforeRun, nil, map[string]any{"plan": plan}); err != nil {
-		return &fleet.HostError{Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook, or add --skip-hooks"}
+		return &fleet.HostError{
+			Host: "control", Step: "hook before_run", Cause: err, State: "nothing was touched", Next: "correct the hook, or add --skip-hooks",
+		}
 	}
 	err := do()
 	ctx = context.WithoutCancel(ctx) // an interrupted run has hooks too
@@ -88,7 +90,8 @@ func (k hooks) tryFire(ctx context.Context, n hookName, env map[string]string, p
 
 // host runs a hook about one host.
 func (k hooks) host(ctx context.Context, n hookName, h *inventory.Host, p *HostPlan) error {
-	return k.fire(ctx, n, map[string]string{"HOST": h.Name, "ADDRESS": h.Address}, map[string]any{"host": h.Name, "address": h.Address, "plan": p})
+	env := map[string]string{"HOST": h.Name, "ADDRESS": h.Address}
+	return k.fire(ctx, n, env, map[string]any{"host": h.Name, "address": h.Address, "plan": p})
 }
 
 // fire runs a hook as a line of sh in the inventory's folder, with JSON on its standard
@@ -118,7 +121,8 @@ func (k hooks) fire(ctx context.Context, n hookName, env map[string]string, payl
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Dir = k.cluster.Dir
 	cmd.Stdin = bytes.NewReader(remote.EscapeJSON(in))
-	cmd.Env = append(os.Environ(), "GHADEPLOY_HOOK="+string(n), "GHADEPLOY_CLUSTER="+k.cluster.Name, "GHADEPLOY_RUN="+k.run, "GHADEPLOY_COMMAND="+k.command)
+	cmd.Env = append(os.Environ(), "GHADEPLOY_HOOK="+string(n), "GHADEPLOY_CLUSTER="+k.cluster.Name,
+		"GHADEPLOY_RUN="+k.run, "GHADEPLOY_COMMAND="+k.command)
 	for name, v := range env {
 		cmd.Env = append(cmd.Env, "GHADEPLOY_"+name+"="+strings.ReplaceAll(remote.Clean(v), "\x00", ""))
 	}

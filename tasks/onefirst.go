@@ -64,7 +64,7 @@ func (r *rollout) leaveStopped(cause error, why, next string) error {
 		return cause
 	}
 	state := strings.Join(stopped, ", ") + " stay stopped: " + why
-	r.sink.Emit(event.Event{Kind: event.Attention, Run: r.run, Message: state + "; next: " + next})
+	r.say(event.Attention, "", state+"; next: "+next)
 	return withState(cause, state)
 }
 
@@ -95,7 +95,7 @@ func (r *rollout) bringBack(ctx context.Context, cause error) error {
 	}
 	r.mu.Unlock()
 	if len(stopped) > 0 {
-		r.sink.Emit(event.Event{Kind: event.Info, Run: r.run, Message: fmt.Sprintf("start %s again, which this run stopped", strings.Join(names(stopped), ", "))})
+		r.say(event.Info, "", fmt.Sprintf("start %s again, which this run stopped", strings.Join(names(stopped), ", ")))
 	}
 	err := fleet.Each(stopped, func(_ int, h fleet.Host) error {
 		t := r.turnOf(h)

@@ -52,10 +52,13 @@ func (r *rollout) waitForResolved(ctx context.Context, i int) error {
 			return nil
 		}
 		if time.Since(begun) >= take || r.waited+d > max(take, resolutionsMax) {
-			r.sink.Emit(event.Event{Kind: event.Warning, Run: r.run, Message: fmt.Sprintf("alerts go on resolving: the turn begins although one resolved %s ago, and receivers may miss that", a.Resolved)})
+			r.say(event.Warning, "", fmt.Sprintf("alerts go on resolving: the turn begins although one resolved %s ago, "+
+				"and receivers may miss that", a.Resolved))
 			return nil
 		}
-		if err := r.rest(ctx, "", d, fmt.Sprintf("wait for %s: an alert resolved %s ago, and telling it may take %s; alerting.group_interval: 0s does not wait", d, a.Resolved, take)); err != nil {
+		why := fmt.Sprintf("wait for %s: an alert resolved %s ago, and telling it may take %s; "+
+			"alerting.group_interval: 0s does not wait", d, a.Resolved, take)
+		if err := r.rest(ctx, "", d, why); err != nil {
 			return err
 		}
 		r.waited += d

@@ -33,7 +33,8 @@ func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 		if !errors.As(err, &gone) || gone.Host != t.host.Name || ctx.Err() != nil {
 			return err
 		}
-		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: err.Error() + "; what was begun ends on the host by itself; look for it for up to " + t.linkPatience().String()})
+		t.say(event.Warning, t.host.Name,
+			err.Error()+"; what was begun ends on the host by itself; reconnecting for up to "+t.linkPatience().String())
 		var f *Facts
 		if f, err = t.found(ctx, err); err != nil {
 			return err
@@ -45,12 +46,13 @@ func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 
 // afterTheOther waits for the end of the turn that goes on, and does what is left to do.
 func (t turn) afterTheOther(ctx context.Context, v verb, to Deployed) error {
-	t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: errTurnBusy.Error() + "; wait for its end"})
+	t.say(event.Info, t.host.Name, errTurnBusy.Error()+"; wait for its end")
 	wait, cancel := context.WithTimeout(ctx, t.cluster.Rollout.StartTimeout)
 	defer cancel()
 	f, err := t.found(wait, errTurnBusy)
 	if err != nil && wait.Err() != nil && ctx.Err() == nil {
-		return &fleet.HostError{Host: t.host.Name, Step: string(v), Cause: errTurnBusy, Next: "wait for it (systemctl status " + turnUnit + "), then: " + t.resumeCommand()}
+		next := "wait for it (systemctl status " + turnUnit + "), then: " + t.resumeCommand()
+		return &fleet.HostError{Host: t.host.Name, Step: string(v), Cause: errTurnBusy, Next: next}
 	}
 	if err != nil {
 		return err
@@ -74,7 +76,7 @@ func (t turn) resume(ctx context.Context, v verb, to Deployed, f *Facts) error {
 func (t turn) tell(ctx context.Context, v verb, to Deployed) error {
 	if v != verbStop && locksMigrations(to.Version) {
 		over, err := t.starts.next(ctx, func() {
-			t.sink.Emit(event.Event{Kind: event.StepProgress, Run: t.run, Host: t.host.Name, Message: "wait until another host has started: both would want the migration lock"})
+			t.say(event.StepProgress, t.host.Name, "wait until another host has started: both would want the migration lock")
 		})
 		if err != nil {
 			return err
@@ -116,7 +118,9 @@ func (t turn) found(ctx context.Context, lost error) (*Facts, error) {
 // goingDown is an error while the host shuts down: what it says then is not what it
 // will do once it is booted.
 func (t turn) goingDown(ctx context.Context) error {
-	res, err := t.host.Run(ctx, remote.Command{Step: "ask whether the host shuts down", Script: "systemctl is-system-running || :", Timeout: readTimeout})
+	res, err := t.host.Run(ctx, remote.Command{
+		Step: "ask whether the host shuts down", Script: "systemctl is-system-running || :", Timeout: readTimeout,
+	})
 	if err == nil && strings.TrimSpace(string(res.Stdout)) == "stopping" {
 		err = &remote.UnreachableError{Host: t.host.Name, Cause: errors.New("the host is shutting down")}
 	}

@@ -31,8 +31,8 @@ func (r *rollout) finishOthers(ctx context.Context) error {
 // finish is the end of a turn whose beginning an earlier run made.
 func (t turn) finish(ctx context.Context) error {
 	err := t.join(ctx, t.plan.To.Version)
-	if alone(err) {
-		err = t.anew(ctx, err)
+	if notJoined(err) {
+		err = t.restartToJoin(ctx, err)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -45,23 +45,23 @@ func (t turn) finish(ctx context.Context) error {
 	return nil
 }
 
-// alone tells whether a gate found a host healthy, but not one of its cluster. That may
+// notJoined tells whether a gate found a host healthy, but not one of its cluster. That may
 // be for good: Grafana that started while the Redis of Live was away never asks again
 // (10.3.1: pkg/services/live/live.go, setupRedisLiveEngine).
-func alone(err error) bool {
+func notJoined(err error) bool {
 	g, ok := errors.AsType[*GateError](err)
 	return ok && (g.Gate == gateLive || g.Gate == gateMembers)
 }
 
-// anew restarts a host that did not join its cluster, if the others can do without it.
-func (t turn) anew(ctx context.Context, cause error) error {
+// restartToJoin restarts a host that did not join its cluster, if the others can do without it.
+func (t turn) restartToJoin(ctx context.Context, cause error) error {
 	if t.rollout.outage(ctx, t.host) != nil {
 		return cause
 	}
 	if err := t.othersHealthy(ctx, []string{t.host.Name}); err != nil {
 		return err
 	}
-	t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: cause.Error() + "; start it anew"})
+	t.say(event.Warning, t.host.Name, cause.Error()+"; restart it, so that it joins")
 	if err := t.leave(ctx); err != nil {
 		return err
 	}
@@ -90,15 +90,15 @@ func (r *rollout) whole(ctx context.Context) error {
 		g.name = "cluster " + name
 		g.timeout += ghostTime
 		if err := g.wait(ctx, "", r.sink); err != nil {
-			return r.unjoined(ctx, err)
+			return r.failedToJoin(ctx, err)
 		}
 	}
 	return nil
 }
 
-// unjoined says what to do about a cluster whose hosts all had their turns, and do not
+// failedToJoin says what to do about a cluster whose hosts all had their turns, and do not
 // see each other.
-func (r *rollout) unjoined(ctx context.Context, err error) error {
+func (r *rollout) failedToJoin(ctx context.Context, err error) error {
 	g, ok := errors.AsType[*GateError](err)
 	if !ok {
 		return err

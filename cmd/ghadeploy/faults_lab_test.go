@@ -157,7 +157,7 @@ func faults() []fault {
 			heal:   onService("start", "redis-server"),
 			says:   []string{"gate live", "answers no host any more", "no fault of", "it is left on", "back in the load balancer", "bring Redis at"},
 			// Grafana that started without it never asks it again.
-			resumed: "start it anew",
+			resumed: "restart it, so that it joins",
 		},
 		{
 			name: "database stays down", slow: true, code: 5, outcome: "failed", down: 3, at: sent,
