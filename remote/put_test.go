@@ -79,6 +79,9 @@ func uploadHosts(t *testing.T, each func(t *testing.T, c *Client, become bool)) 
 }
 
 func TestPut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes files of many megabytes, to the disk")
+	}
 	uploadHosts(t, func(t *testing.T, c *Client, become bool) {
 		for _, size := range []int{0, 1, 3<<20 + 5} {
 			data := content(size)
@@ -138,6 +141,9 @@ func TestPutSyncsWhatIsToStay(t *testing.T) {
 }
 
 func TestPutResumes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes files of many megabytes, to the disk")
+	}
 	for _, noSFTP := range []bool{false, true} {
 		c := dialHost(t, &remotetest.Server{NoSFTP: noSFTP})
 		data := content(4 << 20)
@@ -178,6 +184,9 @@ func (c *cutReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func TestCanceledPutKeepsAPartAndSaysSo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes files of many megabytes, to the disk")
+	}
 	uploadHosts(t, func(t *testing.T, c *Client, become bool) {
 		data := content(8 << 20)
 		dir := t.TempDir()
@@ -204,6 +213,9 @@ func TestCanceledPutKeepsAPartAndSaysSo(t *testing.T) {
 }
 
 func TestPutCleansUpAfterFailures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes files of many megabytes, to the disk")
+	}
 	uploadHosts(t, func(t *testing.T, c *Client, become bool) {
 		dir := t.TempDir()
 		small := content(1000)
@@ -280,6 +292,9 @@ func TestPutRefusesNonsense(t *testing.T) {
 }
 
 func TestPutsAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes files of many megabytes, to the disk")
+	}
 	uploadHosts(t, func(t *testing.T, c *Client, become bool) {
 		dir := t.TempDir()
 		data := content(300_000)

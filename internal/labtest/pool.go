@@ -15,12 +15,12 @@ import (
 // PATH, a process takes one that is free and keeps it to its end.
 var folder = sync.OnceValues(func() (string, error) {
 	dir, lock, err := choose(filepath.SplitList(os.Getenv(Env)))
-	kept = lock
+	kept = append(kept, lock) // who is collected is closed, and frees its lock
 	return dir, err
 })
 
-// kept is the lock of the lab that this process has taken; the kernel frees it when it ends.
-var kept *os.File
+// kept has the lock of the lab that this process has taken; the kernel frees it when it ends.
+var kept []*os.File
 
 // poolPoll is how often a process that waits for a lab looks for a free one.
 const poolPoll = 200 * time.Millisecond
