@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
@@ -50,7 +51,8 @@ func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do 
 	j.begin(plan)
 	defer func() { j.end(res, err) }()
 	res.Changed = true
-	return res, do(held, res)
+	// A panic is this run's failure for the journal, the receivers and the exit code too.
+	return res, guard.Do(func() error { return do(held, res) })
 }
 
 // lockAll takes the lock of every host of the cluster: a rollout looks at all of
