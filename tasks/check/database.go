@@ -48,6 +48,7 @@ func checkDatabase(ctx context.Context, r *run) []Finding {
 	for _, h := range r.Hosts {
 		if report, ok := reports[h.Name]; ok {
 			all = append(all, r.serverFindings(report)...)
+			all = append(all, r.oldDump(ctx, report)...)
 			break
 		}
 	}

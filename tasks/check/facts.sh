@@ -13,6 +13,7 @@ fact systemd "$(systemctl --version 2>/dev/null | awk 'NR==1{print $2}')"
 for tool in tar gzip sha256sum flock systemctl useradd readlink mktemp; do has "$tool" || fact missing "$tool"; done
 has bash && fact bash yes
 for tool in pg_dump pg_restore psql mysqldump mariadb-dump mysql mariadb; do has "$tool" && fact dump-tool "$tool"; done
+has pg_dump && fact pg-dump "$(pg_dump --version 2>/dev/null)"
 has systemd-socket-activate && fact listener yes
 # The nearest folder that exists is where the space will be taken; each may be a
 # mount of its own.
