@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -226,7 +227,7 @@ func (b *board) folded() []string {
 		hosts      []string
 	}{{b.style.Bad("x"), "failed", failed}, {b.style.Good("+"), "done", done}, {b.style.Faint("="), "waiting", waiting}} {
 		if len(l.hosts) > 0 {
-			slices.SortStableFunc(l.hosts, byNumber)
+			slices.SortStableFunc(l.hosts, inventory.ByNumber)
 			out = append(out, fmt.Sprintf("  %s %s %d: %s", l.mark, l.text, len(l.hosts), names(l.hosts)))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
 	"github.com/ghadeploy/ghadeploy/tasks/verify/livesocket"
 )
@@ -137,7 +138,7 @@ func (p *proof) chooseChannel(ctx context.Context) (*liveChannel, error) {
 	defer cancel()
 	version := p.nodes[0].version
 	ways := liveChannels(version, p.nonce)
-	var refusals []string
+	var refusals []refusal
 	for _, n := range p.nodes {
 		way, why := n.chooseChannel(ctx, ways)
 		if way != nil {
@@ -149,27 +150,55 @@ func (p *proof) chooseChannel(ctx context.Context) (*liveChannel, error) {
 	case len(refusals) == 0:
 		return ways[0], nil // nobody lets a WebSocket in
 	case version.Major() > newestLive:
-		return nil, &unproved{version, "Live lets nobody subscribe to a channel that is known here (" + refusals[0] + ")"}
+		return nil, &unproved{version, "Live lets nobody subscribe to a channel that is known here (" + told(refusals[:1]) + ")"}
 	}
-	return nil, &failure{"Live lets nobody subscribe: " + strings.Join(slices.Compact(refusals), "; "), p.command("logs", "--grep live")}
+	return nil, &failure{"Live lets nobody subscribe: " + told(refusals), p.command("logs", "--grep live")}
 }
 
 // chooseChannel tries the ways on one connection to this node, and says why each was refused.
-func (n *node) chooseChannel(ctx context.Context, ways []*liveChannel) (*liveChannel, []string) {
+func (n *node) chooseChannel(ctx context.Context, ways []*liveChannel) (*liveChannel, []refusal) {
 	l, err := n.openLive(ctx)
 	if err != nil {
 		return nil, nil
 	}
 	defer l.Close()
-	var refusals []string
+	var refusals []refusal
 	for _, way := range ways {
 		err := way.subscribe(ctx, n, l)
 		if err == nil {
 			return way, nil
 		}
-		refusals = append(refusals, fmt.Sprintf("%s: %s: %v", n.name(), way.name, err))
+		refusals = append(refusals, refusal{n.name(), way.name, err.Error()})
 	}
 	return nil, refusals
+}
+
+// refusal is that a node does not let one subscribe to a channel.
+type refusal struct{ host, channel, cause string }
+
+// told says each cause once, with the hosts and the channels that it is for.
+func told(refusals []refusal) string {
+	var said []string
+	for i, r := range refusals {
+		if slices.ContainsFunc(refusals[:i], func(o refusal) bool { return o.cause == r.cause }) {
+			continue
+		}
+		var hosts, channels []string
+		for _, o := range refusals[i:] {
+			if o.cause == r.cause {
+				hosts, channels = addNew(hosts, o.host), addNew(channels, o.channel)
+			}
+		}
+		said = append(said, fmt.Sprintf("%s: %s (%s)", inventory.FoldNames(hosts), r.cause, strings.Join(channels, ", ")))
+	}
+	return strings.Join(said, "; ")
+}
+
+func addNew(list []string, item string) []string {
+	if slices.Contains(list, item) {
+		return list
+	}
+	return append(list, item)
 }
 
 // notLetIn is why a node cannot be listened to.
