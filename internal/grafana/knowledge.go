@@ -38,6 +38,7 @@ const (
 	secondPool       = "a second pool of database connections, of unified storage"
 	secondPoolBound  = "max_open_conn for both pools of database connections"
 	singleEvaluation = "evaluation of alert rules on one host"
+	wholeAlertConfig = "an Alertmanager configuration that is told to a host, which takes it at once"
 	tableLocks       = "LOCK TABLES while resources move to unified storage"
 )
 
@@ -74,6 +75,8 @@ func abilities() []fact {
 			Source: "docs v13.0 (#118527); 12.4 reads the key, undocumented, and every host evaluated (#125705)"},
 		{Kind: anAbility, Name: tableLocks, Since: release(13, 0, 0),
 			Source: "#117251; its backport to 12.4 (#118481) was not merged, 12.4.3 locks nothing"},
+		{Kind: anAbility, Name: wholeAlertConfig, Since: release(8, 0, 0), Until: release(12, 1, 0),
+			Source: "#103819 took the call away (12.1); pkg/services/ngalert/api/authorization.go 11.6.2, not 12.4.0"},
 		{Kind: aToggle, Name: "migrationLocking", Since: release(8, 4, 0), Until: release(11, 0, 0),
 			Source: "#44101, #84983; featuremgmt/registry.go 8.4.0 to 10.3.1, not 11.5.1"},
 	}

@@ -1,5 +1,7 @@
 package grafana
 
+import "slices"
+
 // Node is all that the grafana.ini of one host is rendered from. What may
 // differ from host to host is in PerNode; everything else is the same on all,
 // byte for byte.
@@ -41,6 +43,13 @@ type Section struct {
 type Key struct {
 	Name, Value string
 	Secret      bool
+}
+
+// asks tells whether the operator wrote a key under config:.
+func (n Node) asks(section, key string) bool {
+	return slices.ContainsFunc(n.Extra, func(s Section) bool {
+		return s.Name == section && slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Name == key })
+	})
 }
 
 // PerNode is what differs between hosts.

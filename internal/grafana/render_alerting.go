@@ -1,6 +1,7 @@
 package grafana
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"regexp"
@@ -37,11 +38,24 @@ func (s *settings) alerting() {
 	default:
 		s.refuse("alerting.ha", "alerting.ha %q: want gossip, redis or none", a.Mode)
 	}
+	if a.Mode == Gossip || a.Mode == OnRedis {
+		s.configPoll()
+	}
 	if a.SingleNodeEvaluation {
 		if a.Mode != Gossip && a.Mode != OnRedis {
 			s.refuse("unified_alerting.ha_single_node_evaluation", "ha_single_node_evaluation without a cluster evaluates wrongly and says nothing; it needs alerting.ha gossip or redis")
 		}
 		s.singleEvaluation()
+	}
+}
+
+// configPoll has hosts look for changed contact points and policies more often than
+// every minute, where Grafana's own pages write them to the database alone: until all
+// hosts have looked, one and the same alert goes two ways. An operator's own value stays.
+func (s *settings) configPoll() {
+	const key = "alertmanager_config_poll_interval"
+	if v := s.node.Version; !able(v, wholeAlertConfig) && !s.node.asks(ua, key) {
+		s.want(ua, key, fmt.Sprintf("%.0fs", ConfigPoll(v).Seconds()))
 	}
 }
 
@@ -189,4 +203,14 @@ func PeerTimeout(setting string) time.Duration {
 		return 15 * time.Second
 	}
 	return d
+}
+
+// ConfigPoll is how often a host of a cluster looks for contact points and policies that
+// were changed on another one, where the operator says nothing:
+// unified_alerting.alertmanager_config_poll_interval.
+func ConfigPoll(v Version) time.Duration {
+	if v.IsZero() || able(v, wholeAlertConfig) {
+		return time.Minute // Grafana's own
+	}
+	return 20 * time.Second
 }

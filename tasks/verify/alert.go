@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -25,6 +26,10 @@ type alertTest struct {
 	p    *proof
 	name string // of folder, group, rule and contact point
 
+	// told is when Grafana had been given contact point and route; err is why not.
+	told time.Time
+	err  error
+
 	hooks *webhooks
 	// way is how the contact point and the route are made and removed; nil until
 	// something of it may be in Grafana.
@@ -34,6 +39,28 @@ type alertTest struct {
 	silence      string
 	silencedOn   *node
 	fired        time.Time
+}
+
+// alertBegins gives Grafana the test's contact point and route before the proofs that
+// need neither: where nodes find them by looking at the database now and then, they do
+// so while those run. What goes wrong is told in the alert's turn.
+func (p *proof) alertBegins(ctx context.Context) {
+	if !p.in.Options.WithAlerts || p.noUnifiedAlerting() != nil {
+		return
+	}
+	p.test = &alertTest{p: p, name: ours + strings.ToLower(p.nonce), told: time.Now()}
+	p.test.err = guard.Do(func() error { return p.test.install(ctx) })
+}
+
+// alertEnds removes what is left of the test when a run is broken off before its turn.
+func (p *proof) alertEnds(ctx context.Context) {
+	t := p.test
+	if t == nil || t.hooks == nil {
+		return
+	}
+	p.test = nil
+	p.step(ctx, Step{Name: "alert-cleanup", Explanation: "rule, folder, contact point, route and silence are removed, the policies as they were"},
+		func(ctx context.Context) (string, error) { return "", t.cleanUp(ctx) })
 }
 
 // alert proves that one alert, evaluated by every node, notifies once.
@@ -46,15 +73,12 @@ func (p *proof) alert(ctx context.Context) {
 		p.record(s, "", why)
 		return
 	}
-	t := &alertTest{p: p, name: ours + strings.ToLower(p.nonce)}
-	defer func() {
-		if t.hooks != nil {
-			p.step(ctx, Step{Name: "alert-cleanup", Explanation: "rule, folder, contact point, route and silence are removed, the policies as they were"},
-				func(ctx context.Context) (string, error) { return "", t.cleanUp(ctx) })
-		}
-	}()
-	ready := p.step(ctx, Step{Name: "alert-setup", Explanation: "every node has the test's contact point and route"},
-		func(ctx context.Context) (string, error) { return t.setUp(ctx) })
+	if p.test == nil {
+		p.alertBegins(ctx)
+	}
+	defer p.alertEnds(ctx)
+	t := p.test
+	ready := p.step(ctx, Step{Name: "alert-setup", Explanation: "every node has the test's contact point and route"}, t.ready)
 	if !ready {
 		return
 	}
@@ -63,30 +87,36 @@ func (p *proof) alert(ctx context.Context) {
 	}
 }
 
-func (t *alertTest) setUp(ctx context.Context) (string, error) {
-	p := t.p
-	var err error
-	ways := []routing{&wholeConfig{p: p}, &provisioned{p: p}}
+// install gives Grafana the contact point and the route, in the first way that it takes.
+func (t *alertTest) install(ctx context.Context) (err error) {
+	ways := []routing{&wholeConfig{p: t.p}, &provisioned{p: t.p}}
 	for i, way := range ways {
 		if err = t.use(ctx, way); !refused(err) || i == len(ways)-1 {
 			break
 		}
 		t.way = nil
-		p.progress("alert", "%s; taking another way", err)
+		t.p.progress("alert", "%s; taking another way", err)
 	}
-	if _, skipped := errors.AsType[*skip](err); err != nil && !skipped {
-		return "", &failure{"the test's contact point was not taken: " + err.Error(), p.command("logs", "")}
+	t.told = time.Now()
+	return err
+}
+
+// ready waits until every node works with the contact point and the route.
+func (t *alertTest) ready(ctx context.Context) (string, error) {
+	p := t.p
+	if _, skipped := errors.AsType[*skip](t.err); t.err != nil && !skipped {
+		return "", &failure{"the test's contact point was not taken: " + t.err.Error(), p.command("logs", "")}
 	}
-	if err != nil {
-		return "", err
+	if t.err != nil {
+		return "", t.err
 	}
-	if err := p.running(ctx, t.name, t.way.wait()); err != nil {
+	if err := p.running(ctx, t.name, t.way.wait(), t.told); err != nil {
 		return "", &failure{err.Error() + ": it does not follow the database's alerting configuration", p.command("logs", "")}
 	}
 	if err := t.removeOldFolders(ctx); err != nil {
 		return "", err
 	}
-	return t.hooks.url + " on every host, " + t.way.explain(), nil
+	return fmt.Sprintf("%s on every host, %s (%.0f s after it was given)", t.hooks.url, t.way.explain(), time.Since(t.told).Seconds()), nil
 }
 
 // use gives Grafana the test's contact point and route in one of the ways.
@@ -180,18 +210,15 @@ func (t *alertTest) alerts(ctx context.Context, n *node) ([]amAlert, error) {
 
 // onEveryNode waits until every node has evaluated the rule.
 func (t *alertTest) onEveryNode(ctx context.Context) error {
-	for _, n := range t.p.nodes {
-		if err := until(ctx, 90*time.Second, 500*time.Millisecond, func(ctx context.Context) error {
+	return t.p.together(func(n *node) error {
+		return until(ctx, 90*time.Second, 500*time.Millisecond, func(ctx context.Context) error {
 			alerts, err := t.alerts(ctx, n)
 			if err == nil && len(alerts) == 0 {
 				err = &failure{n.name() + " does not evaluate the rule", "check unified_alerting.execute_alerts; " + t.p.command("logs", "--limit "+n.name())}
 			}
 			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+		})
+	})
 }
 
 // silenceHolds silences the firing alert on the first node and looks on all.
@@ -199,8 +226,8 @@ func (t *alertTest) silenceHolds(ctx context.Context) (string, error) {
 	if err := t.makeSilence(ctx); err != nil {
 		return "", err
 	}
-	for _, n := range t.p.nodes {
-		if err := until(ctx, silenceLimit, 200*time.Millisecond, func(ctx context.Context) error {
+	return "", t.p.together(func(n *node) error {
+		return until(ctx, silenceLimit, 200*time.Millisecond, func(ctx context.Context) error {
 			alerts, err := t.alerts(ctx, n)
 			if err != nil {
 				return err
@@ -209,11 +236,8 @@ func (t *alertTest) silenceHolds(ctx context.Context) (string, error) {
 				return &failure{fmt.Sprintf("the alert is not silenced on %s", n.name()), t.p.command("check", "")}
 			}
 			return nil
-		}); err != nil {
-			return "", err
-		}
-	}
-	return "", nil
+		})
+	})
 }
 
 func (t *alertTest) makeSilence(ctx context.Context) (err error) {
@@ -263,16 +287,13 @@ func (t *alertTest) cleanUp(ctx context.Context) error {
 // gone waits until no node has the alert firing any more.
 func (t *alertTest) gone(ctx context.Context) error {
 	t.p.progress("alert-cleanup", "the rule is removed; waiting for every node to forget the alert")
-	for _, n := range t.p.nodes {
-		if err := until(ctx, 45*time.Second, 500*time.Millisecond, func(ctx context.Context) error {
+	return t.p.together(func(n *node) error {
+		return until(ctx, 45*time.Second, 500*time.Millisecond, func(ctx context.Context) error {
 			alerts, err := t.alerts(ctx, n)
 			if err == nil && len(alerts) > 0 {
 				err = fmt.Errorf("%s still has the alert, silenced for 10 minutes", n.name())
 			}
 			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+		})
+	})
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -187,14 +189,14 @@ func (w *provisioned) restore(ctx context.Context) error {
 }
 
 // pollInterval is how often a node looks for another configuration:
-// unified_alerting.alertmanager_config_poll_interval, 60 s where it is not set.
+// unified_alerting.alertmanager_config_poll_interval, and what is written where it is not set.
 func (n *node) pollInterval() time.Duration {
 	if v, ok := n.host.Config.Get("unified_alerting", "alertmanager_config_poll_interval"); ok {
 		if d, err := time.ParseDuration(v.Reveal()); err == nil && d > 0 {
 			return d
 		}
 	}
-	return time.Minute
+	return grafana.ConfigPoll(n.version)
 }
 
 func (w *provisioned) wait() time.Duration {
@@ -211,24 +213,17 @@ func (w *provisioned) explain() string {
 
 // running waits until the Alertmanager of every node works with the contact
 // point. Before that, the alert would go to somebody's real contact point. wait
-// is how long a node may need by itself; 0 when it was told.
-func (p *proof) running(ctx context.Context, receiver string, wait time.Duration) error {
-	since := time.Now()
-	for _, n := range p.nodes {
+// is how long a node may need by itself from told on; 0 when it was told.
+func (p *proof) running(ctx context.Context, receiver string, wait time.Duration, told time.Time) error {
+	return p.together(func(n *node) error {
 		unknown := false
 		err := until(ctx, wait+90*time.Second, time.Second, func(ctx context.Context) error {
-			var receivers []struct{ Name string }
-			err := n.call(ctx, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil, &receivers)
-			if unknown = refused(err); unknown {
+			has, err := n.hasReceiver(ctx, receiver)
+			if unknown = refused(err); unknown || has {
 				return nil
 			}
 			if err != nil {
 				return err
-			}
-			for _, r := range receivers {
-				if r.Name == receiver {
-					return nil
-				}
 			}
 			p.progress("alert", "waiting for %s to take the test's contact point (it looks for it every %s)", n.name(), n.pollInterval())
 			return fmt.Errorf("%s does not know the contact point %s", n.name(), receiver)
@@ -238,12 +233,17 @@ func (p *proof) running(ctx context.Context, receiver string, wait time.Duration
 		}
 		// Some releases (before 9.4) cannot be asked. A node that was told knows; one
 		// that was not has looked when its interval is over.
-		if rest := wait + alertMargin - time.Since(since); unknown && wait > 0 && rest > 0 {
+		if rest := wait + alertMargin - time.Since(told); unknown && wait > 0 && rest > 0 {
 			p.progress("alert", "%s cannot be asked for its contact points; waiting %.0fs until it has looked for them", n.name(), rest.Seconds())
-			if fleet.Pause(ctx, rest) != nil {
-				return ctx.Err()
-			}
+			return fleet.Pause(ctx, rest)
 		}
-	}
-	return nil
+		return nil
+	})
+}
+
+// hasReceiver asks the node's Alertmanager whether it works with a contact point.
+func (n *node) hasReceiver(ctx context.Context, name string) (bool, error) {
+	var receivers []struct{ Name string }
+	err := n.call(ctx, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil, &receivers)
+	return err == nil && slices.ContainsFunc(receivers, func(r struct{ Name string }) bool { return r.Name == name }), err
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -65,6 +66,9 @@ type proof struct {
 	nonce string
 	// nodes are the hosts that answer and that we are logged in to.
 	nodes []*node
+	// test is the temporary alert, from the moment on at which something of it may be
+	// in Grafana until it is removed.
+	test *alertTest
 
 	mu     sync.Mutex
 	report Report
@@ -74,7 +78,7 @@ type proof struct {
 func (p *proof) run(ctx context.Context) error {
 	for _, proofs := range []func(context.Context){
 		p.answers, p.logins,
-		p.versions, p.plugins, p.counts,
+		p.versions, p.plugins, p.counts, p.alertBegins,
 		p.sessions, p.sessionsThroughBalancer,
 		p.members, p.liveNodes, p.balancerSees,
 		p.live,
@@ -88,6 +92,7 @@ func (p *proof) run(ctx context.Context) error {
 			p.record(Step{Name: "verify", Explanation: "a proof went to its end"}, "", err)
 		}
 	}
+	p.alertEnds(ctx)
 	p.logout(ctx)
 	return context.Cause(ctx)
 }
@@ -160,6 +165,9 @@ func (p *proof) record(s Step, saw string, err error) bool {
 func (p *proof) progress(name, format string, args ...any) {
 	p.in.Sink.Emit(event.Event{Kind: event.StepProgress, Step: "verify:" + name, Message: fmt.Sprintf(format, args...)})
 }
+
+// together does something for all nodes at once and gives the first error, in their order.
+func (p *proof) together(do func(*node) error) error { return cmp.Or(p.onAll(do)...) }
 
 // until repeats look until it returns nil, at most for limit; the last error
 // otherwise.
