@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -33,7 +34,12 @@ type labCluster struct {
 	hosts []string
 	// home keeps the operator's journal of this test apart.
 	home string
+	// patience is how long a command may take; 0: fiveMinutes.
+	patience time.Duration
 }
+
+// fiveMinutes is what any command on stand-ins needs at most, on a busy machine too.
+const fiveMinutes = 5 * time.Minute
 
 // labDeployed deploys the cluster of o on fresh hosts.
 func labDeployed(t *testing.T, o labtest.Options) *labCluster {
@@ -99,13 +105,15 @@ type toolRun struct {
 	err    error
 	start  time.Time
 	took   time.Duration
+	late   error // why the test stopped it; nil when it ended by itself
 }
 
 // begin starts ghadeploy with -o json.
 func (c *labCluster) begin(t *testing.T, args ...string) *toolRun {
 	t.Helper()
 	r := &toolRun{t: t, more: make(chan struct{}), done: make(chan struct{}), start: time.Now()}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
+	patience := cmp.Or(c.patience, fiveMinutes)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(t.Context()), patience, fmt.Errorf("stopped by the test: not done after %s", patience))
 	r.cmd = exec.CommandContext(ctx, labtest.Tool(t), append(c.arguments(args), "-o", "json")...)
 	r.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+c.home)
 	r.cmd.Stderr = &r.stderr
@@ -121,6 +129,9 @@ func (c *labCluster) begin(t *testing.T, args ...string) *toolRun {
 		r.read(out)
 		r.err = r.cmd.Wait()
 		r.took = time.Since(r.start)
+		if ctx.Err() != nil {
+			r.late = context.Cause(ctx)
+		}
 		close(r.done)
 	}()
 	t.Cleanup(func() {
@@ -226,8 +237,25 @@ func (r *toolRun) story() string {
 		}
 		fmt.Fprintf(&b, "%6.2f %-14s %-4s %-18s %s %s\n", e.Time.Sub(r.start).Seconds(), e.Kind, e.Host, e.Step, e.Message, e.Error)
 	}
+	if r.late != nil {
+		fmt.Fprintf(&b, "%v\n", r.late)
+	}
 	fmt.Fprintf(&b, "%s\n%s", r.message(), r.stderr.String())
 	return b.String()
+}
+
+// doing is what the run had last begun at a moment.
+func (r *toolRun) doing(at time.Time) string {
+	said := "before it"
+	for _, e := range r.events {
+		if e.Time.After(at) {
+			break
+		}
+		if e.Step != "" {
+			said = strings.TrimSpace(e.Host + " " + string(e.Kind) + " " + e.Step)
+		}
+	}
+	return said
 }
 
 // must runs a command to its end and wants it to succeed.

@@ -155,8 +155,12 @@ func (j *journey) cluster(t *testing.T) *labCluster {
 	if !j.since("8.2.0") { // no gossip, no Live over Redis
 		o.Alerting, o.NoLive = "none", true
 	}
-	return &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: hosts, home: t.TempDir()}
+	return &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: hosts, home: t.TempDir(), patience: realPatience}
 }
+
+// realPatience is how long a command on real releases may take: a hundred megabytes to
+// each host and hundreds of migrations, all of it on the cores of one busy machine.
+const realPatience = 20 * time.Minute
 
 // ran runs a command to its end; an error has its exit code and its words.
 func (c *labCluster) ran(t *testing.T, args ...string) (time.Duration, error) {
@@ -164,6 +168,9 @@ func (c *labCluster) ran(t *testing.T, args ...string) (time.Duration, error) {
 	r := c.begin(t, args...)
 	if code := r.wait(); code != 0 {
 		t.Log(r.story())
+		if r.late != nil {
+			return r.took, fmt.Errorf("%w; last: %s", r.late, r.doing(time.Now()))
+		}
 		return r.took, outcome(code, r.cause())
 	}
 	return r.took, nil

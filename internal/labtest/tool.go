@@ -64,6 +64,8 @@ func Ghadeploy(t testing.TB, args ...string) Ran {
 	r := Ran{Stdout: out.String(), Stderr: errOut.String(), Took: time.Since(start)}
 	var exit *exec.ExitError
 	switch {
+	case ctx.Err() != nil:
+		t.Fatalf("ghadeploy %v: stopped by the test: not done after %s\n%s%s", args, r.Took.Round(time.Second), r.Stdout, r.Stderr)
 	case errors.As(err, &exit):
 		r.Code = exit.ExitCode()
 	case err != nil:
