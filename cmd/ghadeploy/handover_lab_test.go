@@ -59,8 +59,14 @@ type sight struct {
 // for the version ten times a second.
 func (c *labCluster) used(t *testing.T) *use {
 	t.Helper()
+	return c.usedAt(t, 5*time.Millisecond)
+}
+
+// usedAt is [labCluster.used] with a read every so often.
+func (c *labCluster) usedAt(t *testing.T, apart time.Duration) *use {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	u := &use{reads: c.load(t, c.login(t), "/api/user", 5*time.Millisecond), begun: time.Now(), cancel: cancel}
+	u := &use{reads: c.load(t, c.login(t), "/api/user", apart), begun: time.Now(), cancel: cancel}
 	every := func(d time.Duration, do func(n int)) {
 		u.wg.Go(func() {
 			tick := time.NewTicker(d)
@@ -153,7 +159,7 @@ func (u *use) wantUsers(t *testing.T, c *labCluster, over time.Time) string {
 	figures := fmt.Sprintf("%d reads, %d failed, p99 %s, longest gap %s; %d writes, %d refused, %d lost",
 		n, len(failed), p99.Round(100*time.Microsecond), gap.Round(time.Millisecond), len(u.writes), len(refused), len(lost))
 	if len(failed)+len(refused)+len(lost) > 0 {
-		t.Errorf("%s\nreads: %v\nwrites refused: %v\nwrites lost: %v", figures, failed, refused, lost)
+		t.Errorf("%s\nreads: %v\nwrites refused: %v\nwrites lost: %v", figures, firstOf(failed), firstOf(refused), lost)
 	}
 	slices.SortFunc(u.seen, func(a, b sight) int { return a.at.Compare(b.at) })
 	var versions []string
@@ -167,6 +173,9 @@ func (u *use) wantUsers(t *testing.T, c *labCluster, over time.Time) string {
 	}
 	return figures
 }
+
+// firstOf are the first of many faults, one a line.
+func firstOf(faults []string) string { return strings.Join(faults[:min(10, len(faults))], "\n  ") }
 
 // wantNoRace wants no host to have found the migration lock taken.
 func (c *labCluster) wantNoRace(t *testing.T) {

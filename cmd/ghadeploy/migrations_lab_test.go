@@ -198,7 +198,7 @@ func TestLabAnUpgradeThatLosesContentEnds(t *testing.T) {
 func TestLabAnUpgradeThatWasBrokenOffIsToldOf(t *testing.T) {
 	lab := labtest.Need(t)
 	c := labDeployed(t, labtest.Options{
-		Balancer: "haproxy", NoLive: true, Edit: with(nil),
+		Balancer: "haproxy", NoLive: true, Edit: with(map[string]any{"major": "one-first"}),
 		Source: labSource(t, lab.Releases(t, map[string][]string{
 			labtest.V1031: nil, labtest.V1032: nil,
 			labtest.V1040: nil, labtest.V1160: nil,

@@ -37,7 +37,12 @@ type handoverBar struct {
 
 // handoverPairs are the upgrades that were measured and lost nothing. Figures and the
 // way they were measured are in docs/upgrades.md.
-func handoverPairs() []handoverPair { return nil }
+func handoverPairs() []handoverPair {
+	return []handoverPair{
+		{from: release(10, 3, 1), to: release(11, 6, 2), database: "postgres",
+			figures: "1,304 reads at 50 a second and 26 writes, none failed or lost, at most 132 ms without an answer"},
+	}
+}
 
 // handoverBars are the versions that are entered with all other nodes stopped.
 func handoverBars() []handoverBar {

@@ -28,6 +28,27 @@ func TestNoHandoverIntoUnifiedStorage(t *testing.T) {
 	}
 }
 
+// What was measured speaks for the pairs within it, on that database, and for no other.
+func TestAMeasuredHandoverSpeaksForWhatLiesWithinIt(t *testing.T) {
+	for _, c := range []struct {
+		from, to, database string
+		measured           bool
+	}{
+		{"10.3.1", "11.6.2", "postgres", true},
+		{"10.4.0", "11.0.0", "postgres", true},
+		{"10.3.1", "11.6.9", "postgres", true},
+		{"10.3.1", "11.6.2", "mysql", false},
+		{"9.5.0", "11.6.2", "postgres", false},
+		{"10.3.1", "12.0.0", "postgres", false},
+		{"11.6.2", "12.4.0", "postgres", false},
+	} {
+		h := HandoverBetween(version(t, c.from), version(t, c.to), c.database)
+		if h.Measured != c.measured || c.measured && !strings.Contains(h.Reason, "measured from 10.3.1 to 11.6.2: ") {
+			t.Errorf("%s to %s on %s: %+v", c.from, c.to, c.database, h)
+		}
+	}
+}
+
 // A step says something of a cluster that it concerns, and nothing of another.
 func TestAReasonSaysWhatIsTrueOfTheCluster(t *testing.T) {
 	for _, c := range []struct {
