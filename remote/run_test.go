@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,8 +53,12 @@ func TestRunGivesWay(t *testing.T) {
 	if err != nil || string(res.Stdout) != "19\n10\nin\na b\n" {
 		t.Errorf("got %q, %v", res.Stdout, err)
 	}
-	if res, err = c.Run(t.Context(), Command{Script: "nice"}); err != nil || string(res.Stdout) != "0\n" {
-		t.Errorf("unasked: %q, %v", res.Stdout, err)
+	own, err := exec.Command("nice").Output() // the test itself may run under nice
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err = c.Run(t.Context(), Command{Script: "nice"}); err != nil || !bytes.Equal(res.Stdout, own) {
+		t.Errorf("unasked: %q, %v; we run at %q", res.Stdout, err, own)
 	}
 }
 
