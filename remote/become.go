@@ -45,9 +45,9 @@ func (c *Client) becoming(cmd *Command) (*becomePlan, error) {
 		case p.method == "doas":
 			prefix = []string{"doas", "-n", "--"}
 		default:
-			return nil, c.cannotBecome(p, cmd.step(), fmt.Sprintf("needs root, but the login user is %s and become is %q", c.user, p.method),
-				"log in as root (ssh.user) or set ssh.become.method to sudo or doas")
+			prefix = []string{"exit", "--"}
 		}
+		prefix = append([]string{"sh", "-c", unlessRoot, "sh"}, prefix...)
 	}
 	words, err := wrapped(prefix, p.ready, cmd)
 	if err != nil {
@@ -56,6 +56,10 @@ func (c *Client) becoming(cmd *Command) (*becomePlan, error) {
 	p.words = words
 	return p, nil
 }
+
+// unlessRoot becomes root by the words before "--", unless the login is root already, by
+// whatever name: the number counts.
+const unlessRoot = `[ "$(id -u)" != 0 ] || { while [ "$1" != -- ]; do shift; done; shift; exec "$@"; }; [ "$1" != exit ] || exit 1; exec "$@"`
 
 func (c *Client) cannotBecome(p *becomePlan, step, reason, hint string) error {
 	return &BecomeError{Host: c.target.Name, Step: step, User: c.user, Method: p.method, Reason: reason, Hint: hint}
@@ -73,6 +77,9 @@ func (c *Client) becomeFault(p *becomePlan, step, said string, refused bool) err
 	}
 	user := c.user
 	switch {
+	case p.method != "sudo" && p.method != "doas":
+		return c.cannotBecome(p, step, fmt.Sprintf("needs root, but the login user is %s and become is %q", user, p.method),
+			"log in as root (ssh.user) or set ssh.become.method to sudo or doas")
 	case refused, has("incorrect password", "Sorry, try again", "Authentication failed", "Authorization failed") && p.password != "":
 		return c.cannotBecome(p, step, fmt.Sprintf("%s password refused for user %s", p.method, user), "correct ssh.become.password")
 	case has("not in the sudoers", "may not run sudo", "is not allowed to execute", "Operation not permitted") && !has("a password is required"):

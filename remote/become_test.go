@@ -43,11 +43,15 @@ done
 exit 1
 `
 
+// notRoot is the id of a login that is not root, whoever runs the tests.
+const notRoot = "#!/bin/sh\necho 1000\n"
+
 func sudoHost(t *testing.T, mode, method, password string) (*Client, string) {
 	dir := t.TempDir()
 	for _, name := range []string{"sudo", "doas"} {
 		remotetest.WriteFile(t, filepath.Join(dir, name), fakeSudo, 0o700)
 	}
+	remotetest.WriteFile(t, filepath.Join(dir, "id"), notRoot, 0o700)
 	log := filepath.Join(dir, "log")
 	s := &remotetest.Server{Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "FAKE_SUDO=" + mode, "SUDO_LOG=" + log}}
 	d, target := newHost(t, s)
@@ -114,6 +118,24 @@ func TestBecomeIsNothingForRoot(t *testing.T) {
 	}
 }
 
+// TestALoginThatIsRootByItsNumberNeedsNoSudo: ops is uid 0 there, as toor or admin are on
+// some hosts, and sudo may not even be installed.
+func TestALoginThatIsRootByItsNumberNeedsNoSudo(t *testing.T) {
+	for _, become := range []Become{{}, {Method: "sudo", Password: "secret"}, {Method: "doas"}, {Method: "doas", Password: "secret"}, {Method: "none"}} {
+		dir := t.TempDir()
+		for _, name := range []string{"sudo", "doas"} {
+			remotetest.WriteFile(t, filepath.Join(dir, name), "#!/bin/sh\necho called >&2\nexit 1\n", 0o700)
+		}
+		remotetest.WriteFile(t, filepath.Join(dir, "id"), "#!/bin/sh\necho 0\n", 0o700)
+		d, target := newHost(t, &remotetest.Server{Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH")}})
+		target.Become = become
+		res, err := dialTarget(t, d, target).Run(t.Context(), Command{Script: `cat; echo "$1"`, Args: []string{"--"}, Stdin: strings.NewReader("in "), Become: true})
+		if err != nil || strings.TrimSpace(string(res.Stdout)) != "in --" || len(res.Stderr) > 0 {
+			t.Errorf("%+v: %q %q %v", become, res.Stdout, res.Stderr, err)
+		}
+	}
+}
+
 func TestProcessStdinWaitsForSudo(t *testing.T) {
 	c, _ := sudoHost(t, "asks", "sudo", "secret")
 	p, err := c.Start(t.Context(), Command{Args: []string{"cat"}, Become: true})
@@ -144,6 +166,7 @@ exit 1
 func TestDoasWithPassword(t *testing.T) {
 	dir := t.TempDir()
 	remotetest.WriteFile(t, filepath.Join(dir, "doas"), fakeDoas, 0o700)
+	remotetest.WriteFile(t, filepath.Join(dir, "id"), notRoot, 0o700)
 	s := &remotetest.Server{Env: []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SUDO_LOG=" + filepath.Join(dir, "log")}}
 	d, target := newHost(t, s)
 	target.Become = Become{Method: "doas", Password: "secret"}

@@ -45,7 +45,7 @@ func (c *Client) doas(p *becomePlan, cmd *Command) error {
 	if cmd.Detach {
 		script, feed = ignoreSignals+terminalWrapper, pumpDetached
 	}
-	p.words = append([]string{"doas", "--", "sh", "-c", script, "sh", p.ready, feed}, words...)
+	p.words = append([]string{"sh", "-c", unlessRoot, "sh", "doas", "--", "sh", "-c", script, "sh", p.ready, feed}, words...)
 	p.pty = true
 	p.ready += "\n"
 	// Of "doas (user@host) password: ", the host is its own idea of its name.

@@ -69,6 +69,7 @@ func uploadHosts(t *testing.T, each func(t *testing.T, c *Client, become bool)) 
 		t.Run(way.name, func(t *testing.T) {
 			dir := t.TempDir()
 			remotetest.WriteFile(t, filepath.Join(dir, "sudo"), fakeSudo, 0o700)
+			remotetest.WriteFile(t, filepath.Join(dir, "id"), notRoot, 0o700)
 			s := &remotetest.Server{NoSFTP: way.noSFTP, Dir: t.TempDir(), Env: []string{
 				"PATH=" + dir + ":" + os.Getenv("PATH"), "FAKE_SUDO=nopasswd", "SUDO_LOG=" + filepath.Join(dir, "log"),
 			}}

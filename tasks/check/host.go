@@ -53,6 +53,9 @@ func loginFinding(h fleet.Host, err error, facts hostFacts) Finding {
 		if h.User() == "root" {
 			return ok("logged in as root")[0]
 		}
+		if facts.get("login") == "0" {
+			return ok("logged in as %s, which is root by its number", h.User())[0]
+		}
 		return ok("logged in as %s, root through %s", h.User(), methodOf(h))[0]
 	}
 	if _, lost := errors.AsType[*remote.UnreachableError](err); lost {
