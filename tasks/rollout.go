@@ -82,7 +82,7 @@ func (r *rollout) probe(h fleet.Host) *Probe {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.probes[h.Name] == nil {
-		r.probes[h.Name] = newProbe(r.cluster.Paths.Service, h, r.listensNow(h.Host))
+		r.probes[h.Name] = newProbe(r.cluster.Paths, h, r.listensNow(h.Host))
 	}
 	return r.probes[h.Name]
 }

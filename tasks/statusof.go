@@ -80,11 +80,11 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 	var v Vitals
 	var wg guard.Group
 	shall := fleet.Listens(h)
-	wg.Go(func() { v = newProbe(r.c.Paths.Service, conn, shall).guarded(ctx) })
+	wg.Go(func() { v = newProbe(r.c.Paths, conn, shall).guarded(ctx) })
 	f, err := Observe(ctx, conn, h.Name, r.c.Paths)
 	wg.Wait()
 	if now, ok := f.Listens(); ok && now != shall && err == nil {
-		v = newProbe(r.c.Paths.Service, conn, now).guarded(ctx) // a change of where it answers is not applied yet
+		v = newProbe(r.c.Paths, conn, now).guarded(ctx) // a change of where it answers is not applied yet
 	}
 	if err != nil {
 		s.Error = err.Error()

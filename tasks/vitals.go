@@ -8,6 +8,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/internal/guard"
+	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
@@ -34,11 +35,12 @@ type Probe struct {
 	metrics bool // [metrics] enabled
 }
 
-// newProbe makes the probe of one host, whose Grafana is that unit and answers at listen.
-// With a login for /metrics it speaks to that unit's own listener only.
-func newProbe(service string, h fleet.Host, listen grafana.Listen) *Probe {
+// newProbe makes the probe of one host, whose Grafana answers at listen. With
+// a login for /metrics it speaks to the own listener of Grafana's unit only.
+func newProbe(paths inventory.Paths, h fleet.Host, listen grafana.Listen) *Probe {
+	login := &listener.MetricsTransport{Next: listener.Unchecked(h), Host: h, Root: paths.Root, Service: paths.Service}
 	p := &Probe{
-		client:  &http.Client{Transport: listener.Unchecked(h), Timeout: readTimeout, CheckRedirect: sameNode},
+		client:  &http.Client{Transport: login, Timeout: readTimeout, CheckRedirect: sameNode},
 		base:    listen.LocalURL(),
 		metrics: true,
 	}
@@ -48,7 +50,7 @@ func newProbe(service string, h fleet.Host, listen grafana.Listen) *Probe {
 	user, hasUser := h.Config.Get("metrics", "basic_auth_username")
 	password, _ := h.Config.Get("metrics", "basic_auth_password")
 	if hasUser {
-		p.client.Transport = grafana.MetricsLogin{Next: listener.Transport(service, h), User: user.Reveal(), Password: password.Reveal()}
+		login.Next, login.User, login.Password = listener.Transport(paths.Service, h), user.Reveal(), password.Reveal()
 	}
 	return p
 }

@@ -71,11 +71,13 @@ func newNode(c *inventory.Cluster, h fleet.Host) *node {
 	n := &node{host: h, base: fleet.Listens(h.Host).LocalURL() + sub, cookies: cookies{}}
 	t := listener.Transport(c.Paths.Service, h)
 	n.dial = t.DialContext
+	login := &listener.MetricsTransport{Next: t, Host: h, Root: c.Paths.Root, Service: c.Paths.Service}
 	n.client = &http.Client{Timeout: callTimeout, CheckRedirect: noRedirect, Transport: t}
 	if user, ok := h.Config.Get("metrics", "basic_auth_username"); ok {
 		password, _ := h.Config.Get("metrics", "basic_auth_password")
-		n.client.Transport = grafana.MetricsLogin{Next: t, User: user.Reveal(), Password: password.Reveal()}
+		login.User, login.Password = user.Reveal(), password.Reveal()
 	}
+	n.client.Transport = login
 	return n
 }
 
