@@ -64,11 +64,17 @@ func (d *decoder) addresses(e entry, names []string) []string {
 	for i, a := range addresses {
 		addresses[i] = strings.TrimSuffix(strings.TrimPrefix(a, "["), "]")
 		if _, _, ok := strings.Cut(a, ":"); ok {
-			if _, err := netip.ParseAddr(addresses[i]); err != nil {
+			ip, err := netip.ParseAddr(addresses[i])
+			if err != nil {
 				d.rep.hintf(at.pos, "the port goes to ssh: {port: 22}", "%q is not a host name or IP address", a)
-				d.bad[at] = true
-				return names
+			} else if ip.Zone() != "" || ip.IsLinkLocalUnicast() {
+				// Peers, balancer and operator would each need a zone of their own.
+				d.rep.hintf(at.pos, "write a global or a unique local one (fd00::/8)", "%q is a link-local address, which means another host on each interface", a)
+			} else {
+				continue
 			}
+			d.bad[at] = true
+			return names
 		}
 	}
 	return addresses

@@ -73,6 +73,9 @@ func ParseAddr(s string) (string, error) {
 		bare = s[1 : len(s)-1]
 	}
 	if ip, err := netip.ParseAddr(bare); err == nil {
+		if ip.Zone() != "" || ip.Is6() && ip.IsLinkLocalUnicast() {
+			return s, fmt.Errorf("server.http_addr %q is a link-local address, which others reach by a zone of their own only: use a global or a unique local one (fd00::/8)", s)
+		}
 		return ip.String(), nil
 	}
 	if bare != s || !hostName.MatchString(s) || dottedNumbers.MatchString(s) {

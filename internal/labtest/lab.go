@@ -2,11 +2,15 @@ package labtest
 
 import (
 	"bufio"
+	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Env names the variable that holds the folder of the running lab, or those of several,
@@ -93,6 +97,22 @@ func Open(dir string) (*Lab, error) {
 // Host is the address of a host ("h1", "svc", "control"); empty when the lab
 // has no such host.
 func (l *Lab) Host(name string) string { return l.addresses[name] }
+
+// Host6 is the IPv6 address of a host; the test is skipped where the lab has none.
+func (l *Lab) Host6(t testing.TB, name string) string {
+	t.Helper()
+	var a, b, c, d int
+	if _, err := fmt.Sscanf(l.addresses[name], "%d.%d.%d.%d", &a, &b, &c, &d); err != nil {
+		t.Fatal(err)
+	}
+	ip := fmt.Sprintf("fd81:%x:%x::%x", b, c, d)
+	if c, err := net.DialTimeout("tcp", net.JoinHostPort(ip, "22"), 3*time.Second); err != nil {
+		t.Skipf("the lab has no IPv6: %v", err)
+	} else {
+		_ = c.Close()
+	}
+	return netip.MustParseAddr(ip).String()
+}
 
 // Root is the folder of the repository.
 func Root() string {

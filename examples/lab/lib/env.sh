@@ -40,6 +40,14 @@ ip_of() {
   esac
 }
 
+# ip6_of HOST: the same in IPv6, in a network of the lab's own: fd81:52:0::b for 10.82.0.11
+ip6_of() {
+  local v4 a b c d
+  v4=$(ip_of "$1") || return
+  IFS=. read -r a b c d <<<"$v4"
+  printf 'fd81:%x:%x::%x\n' "$b" "$c" "$d"
+}
+
 SSH_OPTS=(-F none -i "$K/id_ed25519" -o BatchMode=yes -o ConnectTimeout=2 -o LogLevel=ERROR
   -o UserKnownHostsFile="$R/known_hosts" -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes)
 
@@ -72,7 +80,7 @@ write_hosts() { # /etc/hosts of every host
 write_ssh_files() { # known_hosts and ssh_config, for people and for the tool under test
   local h f
   for h; do
-    for f in "$K/host/$h"/etc/ssh/*.pub; do echo "$(ip_of "$h"),$h $(cut -d' ' -f1,2 "$f")"; done
+    for f in "$K/host/$h"/etc/ssh/*.pub; do echo "$(ip_of "$h"),$(ip6_of "$h"),$h $(cut -d' ' -f1,2 "$f")"; done
   done >"$R/known_hosts"
   for h; do
     printf 'Host %s\n  HostName %s\n  User root\n  IdentityFile %s\n  UserKnownHostsFile %s\n' \

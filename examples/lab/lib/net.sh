@@ -10,6 +10,8 @@ net_up() {
   fi
   ip link set "$BRIDGE" alias "$ALIAS" up
   if ! ip link show "$ID-ctl.d" >/dev/null 2>&1; then ip addr replace "$NET.1/24" dev "$BRIDGE"; fi
+  # Not everywhere is IPv6: its tests are skipped then.
+  ip addr replace "$(ip6_of control)/64" dev "$BRIDGE" nodad 2>/dev/null || true
   echo 0 >"/proc/sys/net/ipv4/conf/$BRIDGE/forwarding"
   # and not onwards, should this machine be a router
   grep -q "iif $BRIDGE " <<<"$(ip rule list)" || ip rule add iif "$BRIDGE" unreachable pref 770
@@ -35,6 +37,7 @@ cable_up() { # cable_up HOST: namespace and cable, plugged in
   if ! ip link show "$v" >/dev/null 2>&1; then
     ip link add "$v" type veth peer name eth0 address "$(printf 02:77:00:00:01:%02x "$(ip_of "$h" | cut -d. -f4)")" netns "$n"
     ip -n "$n" addr add "$(ip_of "$h")/24" dev eth0
+    ip -n "$n" addr add "$(ip6_of "$h")/64" dev eth0 nodad 2>/dev/null || true
     ip -n "$n" link set lo up
     ip -n "$n" link set eth0 up
     ip -n "$n" route replace default via "$NET.1"
