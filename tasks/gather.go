@@ -201,7 +201,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		cluster: r.c, command: r.o.Command, selected: r.selected(), desired: p.desired, before: p.before,
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
 		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup, here: database.OperatorHas(r.c.Database.Type),
-		allowKnownBad: r.o.AllowKnownBad, server: p.server,
+		allowKnownBad: r.o.AllowKnownBad, server: p.server, lines: r.readLines(ctx, p),
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex

@@ -129,21 +129,54 @@ func movedInTurn(in planInput, h *inventory.Host, f *Facts, a Action) Action {
 	return a
 }
 
-// warnOfMoves says what a load balancer that is not managed has to be told by hand.
+// movesOf are the hosts that answer elsewhere after their turns, and where.
+func movesOf(c *inventory.Cluster, facts map[string]*Facts, to func(host string) string) map[string]grafana.Listen {
+	out := map[string]grafana.Listen{}
+	for _, h := range c.Hosts {
+		if _, next, ok := moves(h, facts[h.Name], to(h.Name)); ok {
+			out[h.Name] = next
+		}
+	}
+	return out
+}
+
+// readLines asks balancers that are not ours to write where they name hosts that move. It
+// is for a sentence of the plan, so one that cannot say is no error.
+func (r *Runner) readLines(ctx context.Context, p *picture) []balancer.Line {
+	liner, ok := p.balancer.(balancer.Liner)
+	if !ok || r.c.LoadBalancer.Manage {
+		return nil
+	}
+	to := movesOf(r.c, p.factsByHost(), func(host string) string { return p.desired[host].Generation.ID })
+	if len(to) == 0 {
+		return nil
+	}
+	lines, _ := liner.Lines(ctx, to)
+	return lines
+}
+
+// warnOfMoves says what a load balancer that is not managed has to be told by hand, with
+// file and line where it can be read.
 func (p *Plan) warnOfMoves(in planInput) {
 	lb := in.cluster.LoadBalancer
 	if lb.Manage || lb.Type == "" || lb.Type == "none" {
 		return
 	}
-	var to []string
+	var to, lines []string
 	for _, hp := range p.Hosts {
 		h := in.cluster.Host(hp.Host)
 		if _, next, ok := moves(h, in.facts[hp.Host], hp.To.Generation); ok && hp.Restart && !hp.Skipped {
 			to = append(to, fmt.Sprintf("%s at %s://%s", hp.Host, next.Scheme(), next.At(h.Address)))
+			for _, l := range in.lines {
+				if l.Host == hp.Host {
+					lines = append(lines, l.String())
+				}
+			}
 		}
 	}
 	if len(to) > 0 {
 		p.Warnings = append(p.Warnings, "after its turn each host answers elsewhere, and the load balancer is not managed here: it must look for "+
 			strings.Join(to, ", ")+" from then on, or the turn ends at gate balancer; next: add these servers to it beside the old ones, or set load_balancer.manage: true")
+		p.Warnings = append(p.Warnings, lines...)
 	}
 }

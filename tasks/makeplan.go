@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 )
 
 // planInput is everything a plan follows from. Two equal inputs give two equal plans.
@@ -25,6 +26,8 @@ type planInput struct {
 	old      map[string]map[string][]byte // shown texts of each host's current files
 	// balancer is the state of each host as the load balancer sees it.
 	balancer map[string]string
+	// lines are where balancers that are not managed name hosts that come to answer elsewhere.
+	lines []balancer.Line
 	// before are the actions of the whole cluster, found by reading the
 	// database and the balancers.
 	before         []Action

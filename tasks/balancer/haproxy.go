@@ -128,18 +128,21 @@ func (p *haproxy) noBackend(ctx context.Context) error {
 	return &NoBackendError{Backend: p.backend, Hint: hint}
 }
 
-// find picks the server of a host: the one named like it, else the one at its
-// address and port.
+// find picks the server of a host: the one at its address and port, else the one named
+// like it. While a host moves, its old server may keep its name beside the new one.
 func find(ctx context.Context, servers []serverState, h *inventory.Host, at *places) (serverState, bool) {
-	for _, s := range servers {
-		if s.name == h.Name {
-			return s, true
-		}
-	}
 	all := addresses(ctx, h, at.of(h))
-	for _, s := range servers {
-		if slices.Contains(all, s.address) || (s.fqdn != "" && slices.Contains(all, s.fqdn)) {
-			return s, true
+	here := slices.DeleteFunc(slices.Clone(servers), func(s serverState) bool {
+		return !slices.Contains(all, s.address) && (s.fqdn == "" || !slices.Contains(all, s.fqdn))
+	})
+	for _, candidates := range [][]serverState{here, servers} {
+		for _, s := range candidates {
+			if s.name == h.Name {
+				return s, true
+			}
+		}
+		if len(here) > 0 {
+			return here[0], true
 		}
 	}
 	return serverState{}, false
