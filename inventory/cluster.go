@@ -309,5 +309,6 @@ type Paths struct {
 	Etc     string // link to the current etc; default /etc/grafana
 	State   string // default /var/lib/ghadeploy
 	Service string // systemd unit name without suffix; default grafana-server
-	User    string // system user and group; default grafana
+	User    string // system user; default grafana
+	Group   string // system group that Grafana runs with; empty: the user's primary group
 }

@@ -230,5 +230,6 @@ func (d *decoder) hostPaths(n *node) Paths {
 		Root: d.text(n.get("root"), "/opt/grafana"), Data: d.text(n.get("data"), "/var/lib/grafana"), Logs: d.text(n.get("logs"), "/var/log/grafana"),
 		Etc: d.text(n.get("etc"), "/etc/grafana"), State: d.text(n.get("state"), "/var/lib/ghadeploy"),
 		Service: strings.TrimSuffix(d.text(n.get("service"), "grafana-server"), ".service"), User: d.text(n.get("user"), "grafana"),
+		Group: d.text(n.get("group"), ""),
 	}
 }

@@ -87,7 +87,7 @@ func newFormat(pattern, want string) *format {
 // formats are built once per load rather than kept in package variables.
 type formats struct {
 	duration, percent, size, url, hostPort, hostList, address, sha256, version,
-	fingerprint, path, name, hostName, label, iniName, envName, unit, relative, settle, label2, prefix *format
+	fingerprint, path, name, hostName, label, iniName, envName, unit, group, relative, settle, label2, prefix *format
 }
 
 func newFormats() *formats {
@@ -114,6 +114,7 @@ func newFormats() *formats {
 		prefix:      newFormat(`^[^\s\x60"]*$`, "a prefix without spaces or quotes"),
 		iniName:     newFormat(`^[A-Za-z0-9_]([A-Za-z0-9_-]|\.[A-Za-z0-9_-])*\.?$`, "a section or key of grafana.ini"),
 		envName:     newFormat(`^[A-Za-z_][A-Za-z0-9_]*$`, "the name of an environment variable"),
+		group:       newFormat(`^[^\s:,/%+\-"'\\\x00-\x1f\x7f]([^:,/%"'\\\x00-\x1f\x7f]*[^\s:,/%"'\\\x00-\x1f\x7f])?$`, "a group of the host"),
 		unit:        newFormat(`^[A-Za-z0-9_][A-Za-z0-9:_.@-]*$`, "a systemd unit name without .service"),
 		relative:    newFormat(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`, "a relative path below etc/, without .."),
 	}

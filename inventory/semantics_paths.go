@@ -50,6 +50,9 @@ func (d *decoder) pathRules(c *Cluster, root *node) {
 	if user := n.get("user"); user != nil && !d.bad[user] && contains([]string{"root", "0", "toor"}, p.User) {
 		d.rep.hintf(user.pos, "leave it out, or name a user of its own", "paths.user: Grafana must not run as %s: whoever takes it over would have the host", p.User)
 	}
+	if group := n.get("group"); group != nil && !d.bad[group] && contains([]string{"root", "wheel", "shadow", "sudo", "disk", "0"}, p.Group) {
+		d.rep.hintf(group.pos, "leave it out, or name a group of its own", "paths.group: Grafana must not run with group %s, which may read or do what Grafana has no business with", p.Group)
+	}
 	if service := n.get("service"); service != nil && !d.bad[service] && (strings.HasPrefix(p.Service, "systemd-") || contains(systemServices(), p.Service)) {
 		d.rep.hintf(service.pos, "leave it out, or name one of its own", "paths.service: %s is a service of the system", p.Service)
 	}

@@ -137,6 +137,7 @@ func (t tables) paths() *item {
 		p("etc", "/etc/grafana", "Link to the current configuration."),
 		p("state", "/var/lib/ghadeploy", "Journal, lock and dumps."),
 		key("service", formatted(t.unit, "systemd unit, without .service.").with("grafana-server", "")),
-		key("user", formatted(t.unit, "System user and group.").with("grafana", "")),
+		key("user", formatted(t.unit, "System user; made when it is not there.").with("grafana", "")),
+		key("group", formatted(t.group, "System group that Grafana runs with, and that may read its configuration.").with("the user's primary group", "grafana")),
 	)
 }

@@ -21,7 +21,15 @@ func (r *Runner) Check(ctx context.Context) ([]check.Finding, error) {
 	}
 	r.phase("check", "look at what Grafana will rely on")
 	defer r.phaseDone("check", time.Now())
-	return check.Run(ctx, r.checkInput(p))
+	in := r.checkInput(p)
+	seen := in.Seen
+	in.Seen = func(ctx context.Context, name, host string) []check.Finding {
+		if look := r.beforeApply(p, name); look != nil {
+			return look(ctx, host)
+		}
+		return seen(ctx, name, host)
+	}
+	return check.Run(ctx, in)
 }
 
 // checkInput is what the checks need of a picture.
@@ -37,6 +45,9 @@ func (r *Runner) checkInput(p *picture) check.Input {
 		Render: func(h *inventory.Host) (grafana.Rendered, error) {
 			return grafanaNode(r.c, h, v, p.inputs.IPs, p.release().Defaults).Render()
 		},
+	}
+	in.Seen = func(_ context.Context, name, host string) []check.Finding {
+		return seenFindings(name, r.c.Paths, p.factsByHost()[host], p.desired[host])
 	}
 	for _, h := range p.hosts {
 		in.Unit = string(p.desired[h.Name].Generation.file(unitFile).Content)

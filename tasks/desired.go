@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -19,6 +20,8 @@ type HostState struct {
 	Host       string
 	Release    artifact.Release
 	Generation *Generation
+	// Group is how chown is told the group that Grafana runs with.
+	Group string
 	// Warnings are what rendering found questionable.
 	Warnings []string
 }
@@ -35,6 +38,9 @@ type Inputs struct {
 	IPs map[string]string
 	// Systemd is each host's version; 0 when unknown.
 	Systemd map[string]int
+	// Groups are how each host's unit names the group that Grafana runs with; without one
+	// it is named as the user.
+	Groups map[string]string
 	// Files are the contents of the local files that the inventory names.
 	Files map[string][]byte
 	// Provisioning is the tree of grafana.provisioning: slash path to content.
@@ -62,7 +68,7 @@ func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, er
 	if err != nil {
 		return nil, &UsageError{fmt.Sprintf("%s: grafana.ini: %v", h.Name, err)}
 	}
-	s := &HostState{Host: h.Name, Release: rel, Warnings: rendered.Warnings}
+	s := &HostState{Host: h.Name, Release: rel, Group: cmp.Or(in.Groups[h.Name], c.Paths.Group, c.Paths.User), Warnings: rendered.Warnings}
 	if len(rel.Defaults) > 0 {
 		warnings, errs := grafana.CheckKeys(node.Extra, rel.Defaults, v)
 		s.Warnings = append(s.Warnings, warnings...)
@@ -88,7 +94,7 @@ func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, er
 		return nil, err
 	}
 	g.add(GenerationFile{Path: envFile, Mode: 0o640, Content: env, Shown: shown})
-	unit, err := unitOf(c, h, rel, v, in.Systemd[h.Name])
+	unit, err := unitOf(c, h, rel, v, in.Systemd[h.Name], in.Groups[h.Name])
 	if err != nil {
 		return nil, &UsageError{fmt.Sprintf("%s: unit: %v", h.Name, err)}
 	}

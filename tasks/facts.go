@@ -47,6 +47,18 @@ type Facts struct {
 	// Drained says who took the host out of the load balancer by hand.
 	Drained string
 	Freeze  *lock.Holder
+	// Account is the service user; GroupGID the number of paths.group, nil where the host
+	// has no such group, or none is asked for.
+	Account  Account
+	GroupGID *int
+	// Folders are "data", "logs", "root" and "generations", and below data "below:PATH".
+	Folders map[string]*Folder
+	// LogClosed is a log file that the service user may not write; empty: none.
+	LogClosed string
+	// DropIns change our unit; the first one goes before the others. Manager are the GF_
+	// variables that systemd hands to every service.
+	DropIns []*DropIn
+	Manager []string
 	// DiskFree is in bytes, where <root> lies.
 	DiskFree int64
 }
@@ -76,6 +88,11 @@ type ServiceFacts struct {
 	Generation string
 	// Server is what the process's environment says of where it answers, over its file.
 	Server serverOf
+	// Environ are the GF_ variables of the process, where it could be read.
+	Environ     Environ
+	EnvironRead bool
+	// UID and GID are who the process runs as; nil: not told.
+	UID, GID *int
 }
 
 // Running tells whether a process serves or is on its way to.
@@ -145,8 +162,25 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 		p.f.Uptime, err = time.ParseDuration(v[0] + "s")
 		return err
 	},
-	"systemd":    func(p *factsParser, v []string) error { p.f.Systemd, _ = strconv.Atoi(v[0]); return nil },
-	"user":       func(p *factsParser, _ []string) error { p.f.User = true; return nil },
+	"systemd": func(p *factsParser, v []string) error { p.f.Systemd, _ = strconv.Atoi(v[0]); return nil },
+	"user":    (*factsParser).account,
+	"group": func(p *factsParser, v []string) error {
+		n, err := strconv.Atoi(v[0])
+		p.f.GroupGID = &n
+		return err
+	},
+	"folder":     (*factsParser).folder,
+	"way":        (*factsParser).way,
+	"log-closed": func(p *factsParser, v []string) error { p.f.LogClosed = v[0]; return nil },
+	"dropin":     (*factsParser).dropIn,
+	"dropline":   (*factsParser).dropLine,
+	"dropfile":   (*factsParser).dropFile,
+	"manager":    func(p *factsParser, v []string) error { p.f.Manager = append(p.f.Manager, v[0]); return nil },
+	"process":    (*factsParser).process,
+	"environ-read": func(p *factsParser, _ []string) error {
+		p.f.Service.EnvironRead = p.f.Service.EnvironRead || !p.turn
+		return nil
+	},
 	"tool":       func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
 	"release":    func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },
 	"generation": func(p *factsParser, v []string) error { p.f.Generations[v[0]] = path.Base(second(v)); return nil },
@@ -157,12 +191,7 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 		p.f.Servers[v[0]].add(second(v))
 		return nil
 	},
-	"environ": func(p *factsParser, v []string) error {
-		if !p.turn {
-			p.f.Service.Server.add(second(v))
-		}
-		return nil
-	},
+	"environ":               (*factsParser).environ,
 	"current":               func(p *factsParser, v []string) error { p.f.Current = path.Base(v[0]); return nil },
 	"current-is-not-a-link": func(p *factsParser, _ []string) error { p.f.CurrentForeign = true; return nil },
 	"etc":                   func(p *factsParser, v []string) error { p.f.Etc = EtcState{Kind: v[0], Target: second(v)}; return nil },
@@ -238,6 +267,20 @@ var propertyTakers = map[string]func(p *factsParser, value string){
 		n, _ := strconv.ParseInt(v, 10, 64)
 		p.started = time.Duration(n) * time.Microsecond
 	},
+}
+
+// process takes "process Uid: N" and "process Gid: N" of the service's process.
+func (p *factsParser) process(v []string) error {
+	n, err := strconv.Atoi(second(v))
+	if p.turn || err != nil {
+		return err
+	}
+	if v[0] == "Uid:" {
+		p.f.Service.UID = &n
+	} else {
+		p.f.Service.GID = &n
+	}
+	return nil
 }
 
 func (p *factsParser) cmdline(v []string) {

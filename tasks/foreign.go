@@ -37,7 +37,7 @@ func foreign(f *Facts, p inventory.Paths) (out []string) {
 func refuseForeign(p *picture, plan *Plan, paths inventory.Paths) error {
 	errs := make([]error, len(p.hosts))
 	for i, h := range p.hosts {
-		what := foreign(h.facts, paths)
+		what := inTheWay(paths, h.facts, p.desired[h.Name])
 		if hp := plan.Host(h.Name); len(what) == 0 || hp == nil || len(hp.Actions) == 0 {
 			continue
 		}

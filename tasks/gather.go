@@ -136,6 +136,7 @@ func (r *Runner) planBalancer(ctx context.Context, p *picture) (err error) {
 func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
 	in := &p.inputs
 	in.Version, in.Arch, in.Systemd, in.Releases = w.version, map[string]string{}, map[string]int{}, map[string]artifact.Release{}
+	in.Groups = map[string]string{}
 	version := w.version
 	if version == "" {
 		version = r.c.Grafana.Version
@@ -143,6 +144,9 @@ func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
 	store := artifact.NewStore(r.o.Sink)
 	for _, h := range p.hosts {
 		in.Arch[h.Name], in.Systemd[h.Name] = h.facts.Arch, h.facts.Systemd
+		if g := groupOf(r.c.Paths, h.facts); g.wrong() == "" {
+			in.Groups[h.Name] = g.ref
+		}
 		if _, ok := in.Releases[h.facts.Arch]; ok {
 			continue
 		}

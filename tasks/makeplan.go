@@ -53,9 +53,10 @@ func makePlan(in planInput) (*Plan, error) {
 				p.Warnings = append(p.Warnings, fmt.Sprintf("%s is left as it is by --limit, though it would change: the hosts differ until it is applied too", h.Name))
 			}
 		}
-		for _, w := range foreign(in.facts[h.Name], in.cluster.Paths) {
+		for _, w := range inTheWay(in.cluster.Paths, in.facts[h.Name], in.desired[h.Name]) {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: apply will refuse: %s", h.Name, w))
 		}
+		p.Warnings = append(p.Warnings, aboutHost(in.cluster.Paths, h.Name, in.facts[h.Name], in.desired[h.Name])...)
 		for _, w := range in.desired[h.Name].Warnings {
 			if !slices.Contains(p.Warnings, w) {
 				p.Warnings = append(p.Warnings, w)
@@ -94,8 +95,10 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 	g := want.Generation
 	drift := driftOf(f, g)
 	hp := HostPlan{Host: h.Name, To: Deployed{Version: g.Version, Release: g.Release, Generation: g.ID}, From: runs(f)}
-	hp.Reasons = restartReasons(f, g, drift)
-	hp.Restart = len(hp.Reasons) > 0
+	hp.Reasons = append(restartReasons(f, g, drift), staleProcess(in.cluster.Paths, h, f, g)...)
+	if hp.Restart = len(hp.Reasons) > 0; hp.Restart {
+		hp.Reasons = append(hp.Reasons, unitReason(in.old[h.Name], g)...)
+	}
 
 	hp.Actions = stageActions(in, h.Name, f, want, drift)
 	switch {
@@ -118,14 +121,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 // stageActions are the harmless ones: they bring what is missing beside what runs.
 func stageActions(in planInput, host string, f *Facts, want *HostState, drift []string) (out []Action) {
 	g, paths := want.Generation, in.cluster.Paths
-	if !f.User || len(f.Releases) == 0 || !f.DataFolders {
-		why := "first deploy to this host"
-		if f.Current != "" {
-			why = "something of it was lost"
-		}
-		out = append(out, Action{Kind: ActionPrepare, Reason: why,
-			Summary: fmt.Sprintf("create user %s, %s, %s and %s", paths.User, paths.Root, paths.Data, paths.Logs)})
-	}
+	out = append(out, prepareAction(paths, f)...)
 	if !f.Releases[g.Release] {
 		out = append(out, releaseAction(want.Release))
 	}

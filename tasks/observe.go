@@ -11,8 +11,14 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
-//go:embed observe.sh
-var observeScript string
+var (
+	//go:embed unitfolders.sh
+	unitFoldersScript string
+	//go:embed observe.sh
+	observeItself string
+)
+
+var observeScript = unitFoldersScript + observeItself
 
 const (
 	// observeTimeout is long for a script of some milliseconds, since a host that
@@ -30,7 +36,7 @@ func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) 
 	res, err := c.Run(ctx, remote.Command{
 		Step:   "observe",
 		Script: observeScript,
-		Args:   []string{p.Root, p.Etc, p.State, p.Service, p.User, p.Data, p.Logs},
+		Args:   []string{p.Root, p.Etc, p.State, p.Service, p.User, p.Data, p.Logs, p.Group},
 		Become: true, Timeout: observeTimeout, Output: observeOutput,
 	})
 	if err != nil {

@@ -31,7 +31,7 @@ func TestAUserThatWasLostGetsItsFilesBack(t *testing.T) {
 	prepare := func() string {
 		t.Helper()
 		_ = os.Remove(said)
-		cmd := exec.CommandContext(t.Context(), "sh", "-c", prepareScript, "sh", root, data, logs, filepath.Join(dir, "state"), "nobody-here")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", prepareScript, "sh", root, data, logs, filepath.Join(dir, "state"), "nobody-here", "nobody-here")
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

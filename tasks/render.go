@@ -184,9 +184,9 @@ func localFiles(c *inventory.Cluster) (out []localFile) {
 }
 
 // unitOf renders the systemd unit of a host.
-func unitOf(c *inventory.Cluster, h *inventory.Host, rel artifact.Release, v grafana.Version, systemd int) ([]byte, error) {
+func unitOf(c *inventory.Cluster, h *inventory.Host, rel artifact.Release, v grafana.Version, systemd int, group string) ([]byte, error) {
 	return grafana.Unit{
-		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Port: fleet.Listens(h).Port,
+		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Group: group, Service: c.Paths.Service, Port: fleet.Listens(h).Port,
 		DataPath: c.Paths.Data, LogPath: c.Paths.Logs, Environment: true,
 	}.Render()
 }

@@ -22,12 +22,14 @@ import (
 
 var (
 	//go:embed prepare.sh
-	prepareScript string
+	prepareItself string
 	//go:embed unpack.sh
 	unpackScript string
 	//go:embed generation.sh
 	generationScript string
 )
+
+var prepareScript = unitFoldersScript + prepareItself
 
 // stageTimeout bounds one step of staging that moves no upload; a release
 // unpacks in seconds, on a slow disk in a minute.
@@ -92,9 +94,10 @@ func (s *stager) executor(k ActionKind) executor {
 	return nil
 }
 
-func (s *stager) prepare(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
+func (s *stager) prepare(ctx context.Context, h fleet.Host, want *HostState, a Action) error {
+	args := []string{s.paths.Root, s.paths.Data, s.paths.Logs, s.paths.State, s.paths.User, want.Group}
 	_, err := h.Run(ctx, remote.Command{
-		Step: "prepare", Script: prepareScript, Args: []string{s.paths.Root, s.paths.Data, s.paths.Logs, s.paths.State, s.paths.User},
+		Step: "prepare", Script: prepareScript, Args: append(args, a.Paths...),
 		Become: true, Timeout: stageTimeout,
 	})
 	return err
@@ -188,7 +191,7 @@ func (s *stager) generation(ctx context.Context, h fleet.Host, want *HostState, 
 	r, w := io.Pipe()
 	guard.Go(func() { _ = w.CloseWithError(guard.Do(func() error { return g.writeTar(w) })) })
 	defer func() { _ = r.Close() }()
-	args := append([]string{s.paths.Root, g.ID, g.Release, s.paths.User, s.paths.State}, g.owned()...)
+	args := append([]string{s.paths.Root, g.ID, g.Release, s.paths.User, want.Group, s.paths.State}, g.owned()...)
 	_, err := h.Run(ctx, remote.Command{
 		Step: "write the generation", Script: generationScript, Args: args, Become: true, Stdin: r, Timeout: stageTimeout,
 	})

@@ -2,6 +2,7 @@ package grafana
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,8 +25,14 @@ type Unit struct {
 	Systemd int
 	// Binary is "grafana" or "grafana-server", as [Archive.Binary] says.
 	Binary string
-	// Root is the folder with current/, User the system user and group.
+	// Root is the folder with current/, User the system user.
 	Root, User string
+	// Group is the system group, by its name where that is a plain one, or by its
+	// number: names out of a directory may hold spaces, which older systemd refuses.
+	// Empty: named as the user.
+	Group string
+	// Service is the unit's name without .service; empty: grafana-server.
+	Service string
 	// Port that Grafana listens on; below 1024 it needs a capability.
 	Port int
 	// DataPath and LogPath must be writable.
@@ -63,12 +70,33 @@ func (u Unit) Render() ([]byte, error) {
 
 var systemUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 
+var number = regexp.MustCompile(`^[0-9]+$`)
+
+// PlainGroup tells whether every systemd takes a group by this name.
+func PlainGroup(name string) bool { return systemUser.MatchString(name) }
+
+// defaultService is the unit of Grafana's own packages, whose runtime directory is named
+// without its "-server".
+const defaultService = "grafana-server"
+
+// runtimeDirectory is the unit's folder below /run. Two units must not share one: systemd
+// removes it when the first of them stops.
+func (u Unit) runtimeDirectory() string {
+	if u.Service == "" || u.Service == defaultService || !systemUser.MatchString(u.Service) {
+		return "grafana"
+	}
+	return u.Service
+}
+
 // Problems are what Render would refuse, one error for each; a [SettingError] where
 // the inventory says it.
 func (u Unit) Problems() []error {
 	errs := u.checkPaths()
 	if !systemUser.MatchString(u.User) {
 		errs = append(errs, &SettingError{"paths.user", fmt.Errorf("user %q is no system user name", u.User)})
+	}
+	if u.Group != "" && !PlainGroup(u.Group) && !number.MatchString(u.Group) {
+		errs = append(errs, &SettingError{"paths.group", fmt.Errorf("group %q can be written in no unit", u.Group)})
 	}
 	if u.Binary != "grafana" && u.Binary != "grafana-server" {
 		errs = append(errs, fmt.Errorf("binary %q: want grafana or grafana-server", u.Binary))
@@ -124,9 +152,12 @@ After=network-online.target
 }
 
 func (u Unit) serviceSection(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n[Service]\nType=notify\nUser=%s\nGroup=%s\n", u.User, u.User)
+	fmt.Fprintf(b, "\n[Service]\nType=notify\nUser=%s\nGroup=%s\n", u.User, cmp.Or(u.Group, u.User))
 	fmt.Fprintf(b, "WorkingDirectory=%s\n", u.DataPath)
-	b.WriteString("RuntimeDirectory=grafana\nRuntimeDirectoryMode=0750\nUMask=0027\n")
+	fmt.Fprintf(b, "RuntimeDirectory=%s\nRuntimeDirectoryMode=0750\nUMask=0027\n", u.runtimeDirectory())
+	// Backend plugins listen on sockets in $TMPDIR otherwise, from which systemd-tmpfiles
+	// removes what is older than ten days, in the private /tmp of a unit too (#131592).
+	fmt.Fprintf(b, "Environment=PLUGIN_UNIX_SOCKET_DIR=/run/%s\n", u.runtimeDirectory())
 	if u.Environment {
 		fmt.Fprintf(b, "EnvironmentFile=%s\n", escapeSpecifiers(path.Join(u.Root, "current/etc/environment")))
 	}

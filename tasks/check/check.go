@@ -49,6 +49,9 @@ type Input struct {
 	IPs map[string]string
 	// Dump: the run dumps the database before it changes anything.
 	Dump bool
+	// Seen says what a named check finds in what was read of a host for the plan.
+	// host is empty for the cluster as a whole.
+	Seen func(ctx context.Context, check, host string) []Finding
 	// Balancer looks at the load balancers; nil: that check is skipped. Its
 	// findings need no Check name.
 	Balancer func(ctx context.Context) []Finding
@@ -73,7 +76,7 @@ type run struct {
 
 // registry are all checks, in the order in which findings are shown.
 func registry() []unit {
-	return slices.Concat(hostChecks(), configChecks(), provisioningChecks(), databaseChecks(), knownBadChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks())
+	return slices.Concat(hostChecks(), sessionChecks(), seenChecks(), configChecks(), provisioningChecks(), databaseChecks(), knownBadChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks())
 }
 
 // Names lists the checks, for --skip-check and its completion; each with half a
