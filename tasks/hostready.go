@@ -53,17 +53,18 @@ func staleProcess(p inventory.Paths, h *inventory.Host, f *Facts, g *Generation)
 	return why
 }
 
+// regroups tells whether the generations belong to another group than Grafana runs with.
+func regroups(p inventory.Paths, f *Facts) bool {
+	at := f.Folders["generations"]
+	gid, known := gidOf(p, f)
+	return at != nil && at.GID != "" && known && at.GID != fmt.Sprint(gid)
+}
+
 // prepareAction makes the user, its group and the folders, and gives the user the folders
 // that are there and empty.
 func prepareAction(p inventory.Paths, f *Facts) []Action {
 	g, give := groupOf(p, f), given(p, f)
-	regroup := false
-	if at, gid := f.Folders["generations"], ""; at != nil && at.GID != "" {
-		if n, known := gidOf(p, f); known {
-			gid = fmt.Sprint(n)
-		}
-		regroup = gid != "" && at.GID != gid
-	}
+	regroup := regroups(p, f)
 	lost := !f.User || len(f.Releases) == 0 || !f.DataFolders
 	if !lost && !regroup && len(give) == 0 {
 		return nil
