@@ -11,6 +11,7 @@ import (
 // asFound is one host that is left as others left it: no user of ours, no folders.
 func asFound(t *testing.T, edit func(map[string]any)) *trial {
 	t.Helper()
+	labtest.Slow(t)
 	c := newTrial(t, labtest.Options{Hosts: []string{"h1"}, Alerting: "none", NoLive: true, Edit: edit})
 	const bare = `for d in /var/lib/grafana /var/log/grafana; do umount $d 2>/dev/null; rm -rf $d; done
 		rm -rf /srv/found /etc/systemd/system/grafana-server.service.d /run/systemd/system/service.d; systemctl daemon-reload

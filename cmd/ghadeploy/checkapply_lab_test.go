@@ -56,6 +56,7 @@ func situations() []situation {
 // What check passes, apply can start; and whatever stops apply before its first write was
 // named by check.
 func TestLabWhatStopsApplyWasNamedByCheck(t *testing.T) {
+	labtest.Slow(t)
 	c := newTrial(t, labtest.Options{Hosts: []string{"h1"}, Alerting: "none", NoLive: true})
 	for _, s := range situations() {
 		t.Run(s.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 // A cluster of which all is IPv6 is like any other: however an address is written, probes,
 // peers and balancer agree on one form of it.
 func TestLabAClusterOnIPv6(t *testing.T) {
+	labtest.Slow(t)
 	c := newTrial(t, labtest.Options{NoLive: true, Balancer: "haproxy"})
 	at := map[string]string{}
 	for _, h := range c.hosts {
