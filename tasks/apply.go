@@ -15,10 +15,14 @@ import (
 )
 
 // Plan says what Apply would do. It writes nothing on any host.
-func (r *Runner) Plan(ctx context.Context) (*Plan, error) { return r.planOf(ctx, want{}) }
+func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
+	r.looks = true
+	return r.planOf(ctx, want{})
+}
 
 // PlanUpgrade says what Upgrade would do.
 func (r *Runner) PlanUpgrade(ctx context.Context, version string) (*Plan, error) {
+	r.looks = true
 	return r.planOf(ctx, want{version: version})
 }
 

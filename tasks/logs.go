@@ -40,7 +40,12 @@ const mergeWindow = 300 * time.Millisecond
 const (
 	// mostLogBytes is how much of a host's journal is held to be merged: what is held
 	// costs memory here, and the host says how much there is.
-	mostLogBytes = 16 << 20
+	mostLogBytes = 10 << 20
+	// heldLine is what a held line costs besides its text, in bytes.
+	heldLine = 128
+	// logWithin is how long a host may take to tell its journal, unless the operator gives
+	// a --timeout: the command waits for the slowest one.
+	logWithin = 10 * time.Second
 	// mostLogStream is how much is read of it to look through with Grep.
 	mostLogStream = 1 << 30
 	// mostHeldBytes is how much waits for earlier lines of other hosts while following.
@@ -86,7 +91,10 @@ func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out cha
 	if o.Since != "" {
 		args = append(args, "--since", o.Since)
 	}
-	cmd := remote.Command{Step: "read the journal", Args: args, Become: true, Timeout: time.Minute, Output: mostLogStream}
+	cmd := remote.Command{Step: "read the journal", Args: args, Become: true, Timeout: logWithin, Output: mostLogStream}
+	if _, ok := ctx.Deadline(); ok {
+		cmd.Timeout = -1
+	}
 	left := mostLogBytes
 	if o.Follow {
 		cmd.Args, cmd.Timeout, cmd.Output, left = append(args, "-f"), -1, -1, math.MaxInt
@@ -108,8 +116,12 @@ func (r *Runner) follow(ctx context.Context, h fleet.Host, o LogOptions, out cha
 	_, err := h.Run(ctx, cmd)
 	_ = wr.Close()
 	wg.Wait()
-	if tooMuch != nil {
+	switch {
+	case tooMuch != nil:
 		return tooMuch
+	case errors.Is(err, context.DeadlineExceeded) && cmd.Timeout > 0:
+		return &fleet.HostError{Host: h.Name, Step: "read the journal", Cause: fmt.Errorf("not done after %s", logWithin),
+			Next: "ask for fewer lines (--lines, a later --since), or give it longer with --timeout 2m"}
 	}
 	return err
 }
@@ -125,7 +137,7 @@ func readLog(r io.Reader, host string, most int, give func(LogLine) (taken bool)
 			_, err = in.ReadSlice('\n')
 		}
 		if l, ok := parseLogLine(host, text); ok && give(l) {
-			if most -= len(text); most < 0 {
+			if most -= len(text) + heldLine; most < 0 {
 				return &fleet.HostError{Host: host, Step: "read the journal", Cause: fmt.Errorf("more than %d MiB", mostLogBytes>>20),
 					Next: "ask for fewer lines: --lines, --grep, or a later --since"}
 			}

@@ -23,6 +23,8 @@ type Runner struct {
 	o Options
 	// id names the run in journals, locks and reports.
 	id string
+	// looks: this is a plan that nobody carries out now.
+	looks bool
 
 	pool *pool
 }
@@ -104,8 +106,21 @@ func (r *Runner) observe(ctx context.Context, hosts []*inventory.Host) ([]seen, 
 	return out, fleet.Join(errs...)
 }
 
-// turnPatience is how long a turn that an earlier run left behind may take.
-const turnPatience = 5 * time.Minute
+const (
+	// turnPatience is how long a turn that an earlier run left behind may take.
+	turnPatience = 5 * time.Minute
+	// lookPatience is how long a command that only looks waits for it: that a turn goes on
+	// is the host's word, and the operator can look again.
+	lookPatience = 8 * time.Second
+)
+
+// patience is how long this command waits for another run's turn.
+func (r *Runner) patience() time.Duration {
+	if r.looks || slices.Contains([]string{"check", "diff", "status", "verify"}, r.o.Command) {
+		return lookPatience
+	}
+	return turnPatience
+}
 
 // observeHost reads a host, and waits for a turn of an earlier run that still goes on
 // there: nothing true can be said of a host in the middle of one.
@@ -118,7 +133,9 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 		return nil, &lock.HeldError{Host: h.Name, Holder: *l.Held}
 	}
 	r.o.Sink.Emit(event.Event{Kind: event.Info, Run: r.id, Host: h.Name, Message: "a turn of an earlier run still goes on; wait for its end"})
-	ctx, cancel := context.WithTimeout(ctx, turnPatience)
+	late := &fleet.HostError{Host: h.Name, Step: "wait for the turn of an earlier run", Cause: fmt.Errorf("not over after %s", r.patience()),
+		State: "nothing was touched", Next: "the same again when it is; what it does: ssh " + h.Name + " journalctl -u ghadeploy-turn"}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.patience(), late)
 	defer cancel()
 	for f.Turn {
 		// systemd itself says when it is over.
@@ -126,10 +143,13 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 			Step: "wait for the turn of an earlier run", Become: true, Timeout: turnPatience,
 			Script: `while systemctl is-active -q ghadeploy-turn.service || [ "$(systemctl show -p ActiveState ghadeploy-turn.service)" = ActiveState=activating ]; do sleep 0.2; done`,
 		})
-		if err != nil {
-			return nil, err
+		if err == nil {
+			f, err = Observe(ctx, h, h.Name, r.c.Paths)
 		}
-		if f, err = Observe(ctx, h, h.Name, r.c.Paths); err != nil {
+		if errors.Is(context.Cause(ctx), late) {
+			return nil, late
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
