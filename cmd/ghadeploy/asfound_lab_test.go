@@ -44,7 +44,7 @@ func TestLabGrafanaRunsWithTheGroupOfItsUser(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := asFound(t, tt.edit)
 			c.Sh(t, "h1", tt.before)
-			c.names(t, c.run(t, 0, "check"), tt.says)
+			c.names(t, c.run(t, 0, "check", "-v"), tt.says)
 			if r := c.run(t, 0, "plan"); !strings.HasSuffix(tt.says, " grafana") {
 				c.names(t, r, tt.says)
 			}
@@ -68,7 +68,7 @@ func TestLabFoldersThatAreThereBecomeGrafanas(t *testing.T) {
 		c := asFound(t, nil)
 		c.Sh(t, "h1", `mkdir -p /var/lib/grafana /srv/found/logs && mount -t tmpfs -o mode=755 tmpfs /var/lib/grafana && mkdir -m 700 /var/lib/grafana/lost+found
 			ln -s /srv/found/logs /var/log/grafana`)
-		c.names(t, c.run(t, 0, "check"), "apply gives it to grafana")
+		c.names(t, c.run(t, 0, "check", "-v"), "apply gives it to grafana")
 		c.names(t, c.run(t, 0, "plan"), "give /var/lib/grafana and /var/log/grafana", "to grafana:grafana")
 		c.run(t, 0, "apply", "--yes")
 		c.serve(t)
