@@ -105,6 +105,9 @@ func (r *Runner) again(ctx context.Context, w want, plan *Plan) (*picture, *Plan
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := plan2.refused(); err != nil {
+		return nil, nil, err
+	}
 	if plan2.Hash == plan.Hash {
 		return p, plan2, nil
 	}
@@ -178,6 +181,9 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, held *lock
 		before = r.content(ctx, p.connected())
 	}
 	ro := r.rollout(p, plan, held, k)
+	if plan.changesDatabase() {
+		ro.migrations = nil // those of the new database do not bind who goes back to the old one
+	}
 	ro.migrated = func(ctx context.Context) error {
 		if err := r.nothingLost(ctx, p, before, "only the first host runs the new version"); err != nil {
 			return ro.leaveStopped(err, "the first host's migration lost something", r.wayBack(p))

@@ -71,14 +71,43 @@ func (r *Runner) Restore(ctx context.Context, dump string) error {
 	if len(plan.Policy.Batches) == 0 {
 		return &UsageError{"no host has a generation: deploy one first"}
 	}
+	if err := r.mayGoBack(ctx, p, currentOf(p, all), dump); err != nil {
+		return err
+	}
 	_, err = r.takeTurns(ctx, p, plan, dump)
 	return err
+}
+
+// RestoreOnly puts a dump into the database that the inventory names, and starts nothing:
+// for a move to another server. Grafana must run on no host.
+func (r *Runner) RestoreOnly(ctx context.Context, dump string) error {
+	p, err := r.gatherFacts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range p.hosts {
+		if h.facts.Service.Running() {
+			return &UsageError{fmt.Sprintf("Grafana runs on %s, and would write to one database while the other is filled; next: ghadeploy stop INVENTORY", h.Name)}
+		}
+	}
+	from, err := r.findDump(ctx, p.connected(), dump)
+	if err != nil {
+		return err
+	}
+	held, err := r.lockAll(ctx, p.connected())
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	return r.restoreDump(ctx, from)
 }
 
 // foundDump is a dump on one of the hosts.
 type foundDump struct {
 	host fleet.Host
 	path string
+	// made is what is known of it; zero of one that lies somewhere else.
+	made database.Backup
 }
 
 // String names it as --with-database takes it.
@@ -112,11 +141,11 @@ func (r *Runner) locateDump(ctx context.Context, hosts []fleet.Host, dump string
 		}
 		for _, b := range list {
 			if b.Path == path || strings.HasSuffix(b.Path, "/"+path) {
-				return &foundDump{h, b.Path}, nil
+				return &foundDump{host: h, path: b.Path, made: b}, nil
 			}
 		}
 		if name != "" {
-			return &foundDump{h, path}, nil // a dump of somewhere else, named in full
+			return &foundDump{host: h, path: path}, nil // a dump of somewhere else, named in full
 		}
 	}
 	return nil, &UsageError{fmt.Sprintf("no host has the dump %s; next: ghadeploy backup INVENTORY --list", dump)}

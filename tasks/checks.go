@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
@@ -29,7 +31,31 @@ func (r *Runner) Check(ctx context.Context) ([]check.Finding, error) {
 		}
 		return seen(ctx, name, host)
 	}
-	return check.Run(ctx, in)
+	found, err := check.Run(ctx, in)
+	if err != nil {
+		return found, err
+	}
+	more, err := r.checkReach(ctx, p)
+	return append(found, more...), err
+}
+
+// checkReach finds changes that apply would refuse for what they do beyond a restart.
+func (r *Runner) checkReach(ctx context.Context, p *picture) (out []check.Finding, err error) {
+	if slices.Contains(r.o.SkipChecks, "all") {
+		return nil, nil
+	}
+	if err := r.withReach(ctx, p); err != nil {
+		return nil, err
+	}
+	for _, c := range p.reach.changes() {
+		if c.Refused == "" {
+			continue
+		}
+		out = append(out, check.Finding{
+			Check: "reach", Severity: check.Fail, Host: strings.Join(c.Hosts, ", "), What: c.What + "; " + c.Notice, Why: c.Refused, Fix: c.Next,
+		})
+	}
+	return out, nil
 }
 
 // checkInput is what the checks need of a picture.

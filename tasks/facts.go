@@ -86,6 +86,9 @@ type ServiceFacts struct {
 	Age time.Duration
 	// Generation the process was started from; empty when it cannot be told.
 	Generation string
+	// OtherRoot and OtherGeneration are where it was started from, when that is a
+	// generation below another root than the inventory's.
+	OtherRoot, OtherGeneration string
 	// Server is what the process's environment says of where it answers, over its file.
 	Server serverOf
 	// Environ are the GF_ variables of the process, where it could be read.
@@ -289,5 +292,7 @@ func (p *factsParser) cmdline(v []string) {
 	}
 	if m := p.running.FindStringSubmatch(v[1]); m != nil {
 		p.f.Service.Generation = m[1]
+	} else if m := otherRoot.FindStringSubmatch(v[1]); m != nil {
+		p.f.Service.OtherRoot, p.f.Service.OtherGeneration = m[1], m[2]
 	}
 }

@@ -14,8 +14,6 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/internal/guard"
-	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
@@ -35,6 +33,11 @@ type picture struct {
 	dump database.Backup
 	// server is the database server, where it was asked.
 	server databaseServer
+	mu     sync.Mutex
+	// shown are the texts of the hosts' current files, where they were read.
+	shown map[string]map[string][]byte
+	// reach is what was read for changes that reach beyond a restart; nil: not looked at.
+	reach *reached
 }
 
 // want is what a command wants of the cluster.
@@ -50,6 +53,9 @@ func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
 		return nil, err
 	}
 	r.readServer(ctx, p, w)
+	if err := r.withReach(ctx, p); err != nil {
+		return nil, err
+	}
 	return p, r.readDatabase(ctx, p)
 }
 
@@ -205,7 +211,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		cluster: r.c, command: r.o.Command, selected: r.selected(), desired: p.desired, before: p.before,
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
 		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup, here: database.OperatorHas(r.c.Database.Type),
-		allowKnownBad: r.o.AllowKnownBad, server: p.server, lines: r.readLines(ctx, p),
+		allowKnownBad: r.o.AllowKnownBad, server: p.server, lines: r.readLines(ctx, p), reach: p.reach.changes(), allow: r.o.Allow,
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex
@@ -218,7 +224,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		}
 	}
 	err := fleet.Each(hosts, func(i int, h fleet.Host) error {
-		old, err := readShown(ctx, h, r.c.Paths, p.hosts[i].facts, p.desired[h.Name].Generation, mask)
+		old, err := r.oldTexts(ctx, p, p.hosts[i], mask)
 		mu.Lock()
 		defer mu.Unlock()
 		in.old[h.Name] = old
@@ -248,47 +254,56 @@ func (r *Runner) selected() map[string]bool {
 	return out
 }
 
-// shownScript prints, for each path, its length and its text as people may see it:
-// shown/PATH where that exists, else the file itself.
-const shownScript = `
-cd "$1/current/" 2>/dev/null || exit 0
-shift
-for p; do
-	f=$p; [ -f "shown/$p" ] && f=shown/$p
-	[ -f "$f" ] || continue
-	printf '%s\t%s\n' "$(wc -c <"$f" | tr -d ' ')" "$p"; cat "$f"
-done
-`
-
 // textsOutput bounds the texts of the files that differ, in bytes.
 const textsOutput = 4 << 20
 
-// readShown reads the texts of a host's current files that differ from what they
-// will be, for diffs. It costs a round trip only where there is such a file.
-func readShown(ctx context.Context, h fleet.Host, paths inventory.Paths, f *Facts, g *Generation, mask masker) (map[string][]byte, error) {
-	var ask []string
-	for _, w := range g.Files {
-		if have, there := f.Files[w.Path]; there && have != w.SHA256 && w.Shown != nil {
+// asks are the files of which a host's current text is wanted, for diffs: those that
+// differ from what they will be.
+func (p *picture) asks(h seen) (ask []string) {
+	want := p.desired[h.Name]
+	if want == nil {
+		return nil
+	}
+	for _, w := range want.Generation.Files {
+		if have, there := h.facts.Files[w.Path]; there && have != w.SHA256 && w.Shown != nil {
 			ask = append(ask, w.Path)
 		}
 	}
-	if len(ask) == 0 {
-		return map[string][]byte{}, nil
+	return ask
+}
+
+// keepShown keeps the texts of a host's current files.
+func (p *picture) keepShown(host string, texts map[string][]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown == nil {
+		p.shown = map[string]map[string][]byte{}
 	}
-	res, err := h.Run(ctx, remote.Command{
-		Step: "read the current files", Script: shownScript, Args: append([]string{paths.Root}, ask...), Become: true, Output: textsOutput,
-	})
-	if err != nil {
-		return nil, err
-	}
-	old, err := splitTexts(h.Name, res.Stdout)
-	// Another version of ghadeploy may have left them there, and hidden less.
-	for name, text := range old {
-		if w := g.file(name); w != nil {
-			old[name] = mask.again(*w, text)
+	p.shown[host] = texts
+}
+
+// oldTexts are the texts of a host's current files that differ from what they will be.
+// They were read with its settings; only a file that was changed on the host, below an
+// id that stays, costs a round trip of its own.
+func (r *Runner) oldTexts(ctx context.Context, p *picture, h seen, mask masker) (map[string][]byte, error) {
+	p.mu.Lock()
+	old, read := p.shown[h.Name]
+	p.mu.Unlock()
+	if ask := p.asks(h); !read && len(ask) > 0 {
+		var err error
+		if _, old, err = readDeployed(ctx, h.Host, r.c.Paths.Root, h.facts.Current, r.c.Paths, ask...); err != nil {
+			return nil, err
 		}
 	}
-	return old, err
+	out := map[string][]byte{}
+	for name, text := range old {
+		out[name] = text
+		// Another version of ghadeploy may have left them there, and hidden less.
+		if w := p.desired[h.Name].Generation.file(name); w != nil {
+			out[name] = mask.again(*w, text)
+		}
+	}
+	return out, nil
 }
 
 // splitTexts takes "length, tab, path, newline, text" apart, again and again.

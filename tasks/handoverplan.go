@@ -64,7 +64,11 @@ func (p *Plan) oneFirst(in planInput, order []string) {
 		p.Policy.Batches = append(p.Policy.Batches, order[1:])
 	}
 	p.Policy.MaxUnavailable = len(in.cluster.Hosts)
-	p.Policy.Outage = "nobody is served from the stop of the hosts until " + order[0] + " has migrated the database and started; then it serves alone until the others have started"
+	does := "has started"
+	if p.Policy.Migrates {
+		does = "has migrated the database and started"
+	}
+	p.Policy.Outage = "nobody is served from the stop of the hosts until " + order[0] + " " + does + "; then it serves alone until the others have started"
 }
 
 // handOver cuts the order for a handover: one host that migrates, and all others. Where

@@ -31,6 +31,9 @@ func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do 
 	if plan.Empty() {
 		return res, nil
 	}
+	if err := plan.refused(); err != nil {
+		return res, err
+	}
 	if r.o.Confirm != nil {
 		ok, err := r.o.Confirm(ctx, plan)
 		if err == nil && !ok {

@@ -14,6 +14,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
 // planInput is everything a plan follows from. Two equal inputs give two equal plans.
@@ -39,6 +40,9 @@ type planInput struct {
 	hereDir       string
 	allowKnownBad bool
 	server        databaseServer
+	// reach are the changes that reach beyond a restart, and allow those that are meant.
+	reach []reach.Change
+	allow map[reach.Kind]bool
 }
 
 // makePlan says what has to be done. It is pure.
@@ -79,6 +83,7 @@ func makePlan(in planInput) (*Plan, error) {
 func (p *Plan) seal() error {
 	c := *p
 	c.Hash, c.Estimate = "", 0
+	c.Reach = withoutCounts(p.Reach)
 	c.Policy.PauseAfter = 0 // who asks when changes nothing of what is done
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -345,8 +350,19 @@ func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
 // versionsRunning are the lowest and the highest version that is deployed at the
 // moment; they differ after an upgrade that was broken off.
 func (p *Plan) versionsRunning(in planInput) (lowest, highest grafana.Version, any bool) {
+	return p.versionsOf(func(host string) bool {
+		return in.facts[host].Service.Running() || in.facts[host].Current != ""
+	})
+}
+
+// versions are those of all hosts that have one.
+func (p *Plan) versions() (lowest, highest grafana.Version, any bool) {
+	return p.versionsOf(func(string) bool { return true })
+}
+
+func (p *Plan) versionsOf(counts func(host string) bool) (lowest, highest grafana.Version, any bool) {
 	for _, hp := range p.Hosts {
-		if !in.facts[hp.Host].Service.Running() && in.facts[hp.Host].Current == "" {
+		if !counts(hp.Host) {
 			continue
 		}
 		v, err := grafana.ParseVersion(hp.From.Version)

@@ -3,6 +3,8 @@ package tasks
 import (
 	"slices"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
 // ActionKind names what an action does.
@@ -148,9 +150,11 @@ type Plan struct {
 	Hash  string     `json:"hash"`
 	Hosts []HostPlan `json:"hosts"` // in inventory order
 	// Before are actions of the whole cluster that come before any turn.
-	Before   []Action `json:"before,omitempty"`
-	Policy   Policy   `json:"policy"`
-	Warnings []string `json:"warnings,omitempty"`
+	Before []Action `json:"before,omitempty"`
+	Policy Policy   `json:"policy"`
+	// Reach are the changes whose effect goes beyond a restart of the hosts.
+	Reach    []reach.Change `json:"reach,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 	// Estimate is the expected duration in seconds, from the journal; 0: unknown.
 	Estimate float64 `json:"estimate_seconds,omitempty"`
 	// arguments are those of the command that made it, for the command that goes on.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +37,7 @@ func (r *recorder) note(what string, writes bool) {
 
 // Run knows the two scripts that only read; everything else counts as a write.
 func (r *recorder) Run(ctx context.Context, cmd remote.Command) (remote.Result, error) {
-	r.note("run "+cmd.Step, cmd.Script != observeScript && cmd.Script != shownScript || cmd.Stdin != nil)
+	r.note("run "+cmd.Step, cmd.Script != observeScript && cmd.Script != deployedScript || cmd.Stdin != nil)
 	return r.Local.Run(ctx, cmd)
 }
 
@@ -95,7 +96,9 @@ func TestAPlanWritesNothingAndTakesTwoRoundTripsAtMost(t *testing.T) {
 				if len(h.mutating) > 0 {
 					t.Errorf("%s was asked for what may write: %v", name, h.mutating)
 				}
-				if diff := cmp.Diff(tt.want, h.asked); diff != "" {
+				// Which database the hosts are on, and are to be on, is asked through one of them.
+				asked := slices.DeleteFunc(h.asked, func(what string) bool { return name == "h1" && what == "dial "+c.Database.Host })
+				if diff := cmp.Diff(tt.want, asked); diff != "" {
 					t.Errorf("%s: round trips: %s", name, diff)
 				}
 			}

@@ -51,6 +51,9 @@ func (p *Plan) setPolicy(in planInput) error {
 	} else if err := p.cross(in, from, highest, to); err != nil {
 		return err
 	}
+	if err := p.setReach(in); err != nil {
+		return err
+	}
 	if p.Policy.Kind == PolicyOneFirst || p.Policy.Kind == PolicyHandover {
 		if err := p.alone(in); err != nil {
 			return err

@@ -36,6 +36,9 @@ func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result
 		// Who is there already needs no turn.
 		maps.DeleteFunc(targets, func(host, id string) bool { return p.factsByHost()[host].Current == id })
 	}
+	if err := r.mayGoBack(ctx, p, targets, withDatabase); err != nil {
+		return nil, err
+	}
 	plan, err := r.turnsTo(p, targets, "rollback")
 	if err != nil {
 		return nil, err
@@ -166,7 +169,7 @@ func findGeneration(f *Facts, to string, steps int) string {
 // host without a target is left alone.
 func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (*Plan, error) {
 	plan := &Plan{Schema: 1, Cluster: r.c.Name, Command: r.o.Command}
-	in := planInput{cluster: r.c, facts: p.factsByHost(), desired: p.desired}
+	in := planInput{cluster: r.c, facts: p.factsByHost(), desired: p.desired, reach: p.reach.changes(), allow: r.o.Allow}
 	for _, h := range p.hosts {
 		f := h.facts
 		hp := HostPlan{Host: h.Name, From: runs(f), To: runs(f)}
@@ -194,7 +197,16 @@ func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (
 		return nil, &UsageError{err.Error()}
 	}
 	plan.Policy.MaxUnavailable = limit
+	if reason == "rollback" && r.c.Rollout.OnFailure == "rollback" {
+		plan.Policy.OnFailure = "rollback" // to what runs now: no host is left down for having gone back
+	}
 	if len(order) > 0 {
+		if err := plan.setReach(in); err != nil {
+			return nil, err
+		}
+		if plan.Policy.Kind != PolicyRolling {
+			plan.withoutPauses()
+		}
 		if err := plan.setBatches(in, order, limit); err != nil {
 			return nil, err
 		}
@@ -263,6 +275,7 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 		if from, err = r.findDump(ctx, p.connected(), dump); err != nil {
 			return nil, err
 		}
+		r.tellLoss(ctx, p, plan, from)
 		plan.putBackDatabase(from.String(), len(r.c.Hosts))
 	}
 	return r.locked(ctx, p.connected(), plan, func(held *lock.Lock, res *Result) error {
@@ -273,7 +286,7 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 		return k.around(ctx, plan, res, func() error {
 			ro := r.rollout(p, plan, held, k)
 			if from != nil {
-				if err := r.putBack(ctx, ro, p, from); err != nil {
+				if err := r.putBack(ctx, ro, p, from, res); err != nil {
 					maps.Copy(res.Hosts, ro.outcomes)
 					return err
 				}
@@ -293,7 +306,7 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 func (p *Plan) putBackDatabase(dump string, hosts int) {
 	p.Before = append(p.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
 	p.Policy.Kind, p.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
-	p.Policy.MaxUnavailable = hosts
+	p.Policy.MaxUnavailable, p.Policy.OnFailure = hosts, "stop" // what runs now does not know the schema of the dump
 	p.Policy.Settle = "none: the hosts meet at the end"
 	p.withoutPauses()
 	// Nobody else is on the database while the first host finds out what it has to migrate.
@@ -303,9 +316,12 @@ func (p *Plan) putBackDatabase(dump string, hosts int) {
 	_ = p.seal()
 }
 
-// putBack stops all hosts and puts the dump back.
-func (r *Runner) putBack(ctx context.Context, ro *rollout, p *picture, from *foundDump) error {
+// putBack stops all hosts, dumps what there is, and puts the dump back.
+func (r *Runner) putBack(ctx context.Context, ro *rollout, p *picture, from *foundDump, res *Result) error {
 	if err := ro.stopAll(ctx, p.connected()); err != nil {
+		return ro.bringBack(ctx, err)
+	}
+	if err := r.dumpPresent(ctx, ro.plan, from, res); err != nil {
 		return ro.bringBack(ctx, err)
 	}
 	return r.restoreDump(ctx, from)

@@ -8,6 +8,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
 // Options are what a run is told besides the inventory.
@@ -31,6 +32,8 @@ type Options struct {
 	AllowDowngrade bool
 	// AllowKnownBad goes on with a version that is known to fail on this database.
 	AllowKnownBad bool
+	// Allow are the changes that reach beyond a restart and are meant.
+	Allow map[reach.Kind]bool
 	// SkipHooks runs none of the inventory's hooks.
 	SkipHooks bool
 	// NoBackup leaves the dump before a version change out.

@@ -34,6 +34,7 @@ The first Ctrl-C lets the host at hand be finished, the second stops at once.`,
 	o.addOutside(cmd)
 	cmd.Flags().StringVar(&o.plan, "plan", "", "do what this saved plan says, or nothing")
 	addKnownBad(cmd, &o.allowKnownBad)
+	o.allow.add(cmd)
 	cmd.Flags().BoolVar(&o.allowDowngrade, "allow-downgrade", false, "let the version go down")
 	cmd.Flags().BoolVar(&o.noBackup, "no-backup", false, "no dump of the database before a version change")
 	return cmd

@@ -48,8 +48,9 @@ func (a *app) backup(ctx context.Context, o backupOptions) error {
 }
 
 type restoreOptions struct {
-	path string
-	dump string
+	path, dump string
+	// noStart leaves the hosts stopped, noBackup leaves the dump of the present out.
+	noStart, noBackup bool
 }
 
 // restoreResult is the document of restore -o json.
@@ -68,13 +69,19 @@ func (a *app) restoreCommand() *cobra.Command {
 	})
 	cmd.Long = `Put a dump of the database back: Grafana is stopped on all hosts, the dump is put
 back, one host is started alone, then the others. What was written since the
-dump is lost, and nobody is served meanwhile.`
+dump is lost, and nobody is served meanwhile; the database as it is now is dumped
+before, and named at the end.`
 	cmd.Flags().StringVar(&o.dump, "dump", "", "the dump, as \"backup --list\" shows it (required)")
+	cmd.Flags().BoolVar(&o.noBackup, "no-backup", false, "no dump of the database as it is now")
+	cmd.Flags().BoolVar(&o.noStart, "no-start", false, "put it into the database that the inventory names, and start nothing: for a move to another server")
 	return cmd
 }
 
 func (a *app) restore(ctx context.Context, o restoreOptions) error {
-	s, err := a.open(ctx, sessionOptions{command: "restore", path: o.path, graceful: true})
+	s, err := a.open(ctx, sessionOptions{command: "restore", path: o.path, graceful: true, adjust: func(s *session) error {
+		s.options.NoBackup = o.noBackup
+		return nil
+	}})
 	if err != nil {
 		return err
 	}
@@ -89,12 +96,16 @@ func (a *app) restore(ctx context.Context, o restoreOptions) error {
 			return a.render(restoreResult{}, func() error { _, err := fmt.Fprintln(a.streams.Out, "nothing was changed"); return err })
 		}
 	}
-	if err := s.runner.Restore(s.ctx, o.dump); err != nil {
+	do, next := s.runner.Restore, "verify"
+	if o.noStart {
+		do, next = s.runner.RestoreOnly, "apply"
+	}
+	if err := do(s.ctx, o.dump); err != nil {
 		return err
 	}
 	s.Close()
 	return a.render(restoreResult{o.dump}, func() error {
-		_, err := fmt.Fprintf(a.streams.Out, "restored %s; next: ghadeploy verify %s\n", o.dump, o.path)
+		_, err := fmt.Fprintf(a.streams.Out, "restored %s; next: ghadeploy %s %s\n", o.dump, next, o.path)
 		return err
 	})
 }

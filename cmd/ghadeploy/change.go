@@ -26,6 +26,7 @@ type changeFlags struct {
 	skipHooks bool
 
 	allowDowngrade, noBackup, allowKnownBad bool
+	allow                                   allowFlags
 	pauseAfter                              int
 }
 
@@ -96,7 +97,7 @@ func (f changeFlags) adjust(s *session) error {
 	o := &s.options
 	o.LockWait, o.SkipChecks, o.Saved = f.lockWait, f.skipCheck, f.saved
 	o.AllowDowngrade, o.NoBackup, o.AllowKnownBad = f.allowDowngrade, f.noBackup, f.allowKnownBad
-	o.SkipHooks = f.skipHooks
+	o.SkipHooks, o.Allow = f.skipHooks, f.allow.kinds()
 	o.Confirm, o.Pause = s.confirm, s.pause
 	if f.pauseAfter < 0 {
 		return usage("--pause-after takes a number of hosts, not %d", f.pauseAfter)

@@ -54,6 +54,7 @@ func (a *app) exitCode(err error) int {
 		diagnostics inventory.Diagnostics
 		usage       *tasks.UsageError
 		paused      *tasks.PausedError
+		refused     *tasks.RefusedError
 	)
 	switch {
 	case err == nil:
@@ -68,7 +69,7 @@ func (a *app) exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &gate):
 		return exitGate
-	case errors.As(err, &check):
+	case errors.As(err, &check), errors.As(err, &refused):
 		return exitCheck
 	case errors.As(err, &paused):
 		return exitChanges

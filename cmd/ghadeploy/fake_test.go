@@ -163,6 +163,7 @@ func (f *fakeRunner) Backup(context.Context) (database.Backup, error) {
 
 func (f *fakeRunner) Backups(context.Context) ([]database.Backup, error) { return nil, f.fail }
 func (f *fakeRunner) Restore(context.Context, string) error              { return f.fail }
+func (f *fakeRunner) RestoreOnly(context.Context, string) error          { return f.fail }
 func (f *fakeRunner) Trust(context.Context) ([]tasks.HostKey, error) {
 	return []tasks.HostKey{{Host: "h1", Type: "ssh-ed25519", Fingerprint: "SHA256:abc", Known: true}, {Host: "h2", Type: "ssh-ed25519", Fingerprint: "SHA256:def"}}, f.fail
 }

@@ -22,6 +22,7 @@ type planOptions struct {
 	saveTo        string
 	metrics       string
 	allowKnownBad bool
+	allow         allowFlags
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -51,12 +52,13 @@ inventory has changed since.`,
 	cmd.Flags().StringVar(&o.to, "to", "", "plan an upgrade to this version instead")
 	cmd.Flags().StringVar(&o.metrics, "metrics-file", "", "write what is pending to this file, for node_exporter's textfile collector")
 	addKnownBad(cmd, &o.allowKnownBad)
+	o.allow.add(cmd)
 	return cmd
 }
 
 func (a *app) plan(ctx context.Context, o planOptions) error {
 	s, err := a.open(ctx, sessionOptions{command: planned(o.to), path: o.path, adjust: func(s *session) error {
-		s.options.AllowKnownBad = o.allowKnownBad
+		s.options.AllowKnownBad, s.options.Allow = o.allowKnownBad, o.allow.kinds()
 		return nil
 	}})
 	if err != nil {

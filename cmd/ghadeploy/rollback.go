@@ -25,6 +25,8 @@ names (see "ghadeploy releases"). Refused when the database was migrated since,
 unless --with-database names the dump to put back.`
 	cmd.Flags().StringVar(&o.to, "to", "", "generation to go to; default: the previous one")
 	cmd.Flags().StringVar(&o.withDatabase, "with-database", "", "also put this dump back")
+	cmd.Flags().BoolVar(&o.noBackup, "no-backup", false, "with --with-database: no dump of the database as it is now")
+	o.allow.add(cmd)
 	o.addReport(cmd)
 	o.addPause(cmd)
 	o.addOutside(cmd)

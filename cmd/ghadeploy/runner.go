@@ -41,6 +41,7 @@ type runner interface {
 	Backup(context.Context) (database.Backup, error)
 	Backups(context.Context) ([]database.Backup, error)
 	Restore(ctx context.Context, dump string) error
+	RestoreOnly(ctx context.Context, dump string) error
 	Trust(context.Context) ([]tasks.HostKey, error)
 	AcceptKeys(context.Context, []tasks.HostKey) error
 }

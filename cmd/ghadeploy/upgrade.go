@@ -45,6 +45,7 @@ On success the version is written into the inventory.`,
 	cmd.Flags().StringVar(&o.to, "to", "", "the version to go to (required)")
 	cmd.Flags().StringSliceVar(&o.sha256, "sha256", nil, "checksum of the new release: HEX, or ARCH=HEX for each architecture")
 	addKnownBad(cmd, &o.allowKnownBad)
+	o.allow.add(cmd)
 	cmd.Flags().BoolVar(&o.allowDowngrade, "allow-downgrade", false, "let the version go down")
 	cmd.Flags().BoolVar(&o.noBackup, "no-backup", false, "no dump of the database first")
 	o.addLockWait(cmd)

@@ -38,6 +38,15 @@ func postgresValue(v string, version Version) (string, error) {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v) + "'", nil
 }
 
+// FromPostgresValue is what lib/pq makes of a value that [Node.Render] has written into
+// grafana.ini.
+func FromPostgresValue(v string) string {
+	if len(v) < 2 || v[0] != '\'' || v[len(v)-1] != '\'' {
+		return v
+	}
+	return strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(v[1 : len(v)-1])
+}
+
 // mysqlUser checks the user of "user:password@tcp(host)/name?...": the driver
 // cuts at the first colon.
 func mysqlUser(v string) error {

@@ -16,7 +16,7 @@ import (
 // Failure is one error in parts, for people and for JSON.
 type Failure struct {
 	// Kind is "usage", "inventory", "unreachable", "gate", "locked", "check",
-	// "interrupted", "paused" or "failed".
+	// "refused", "interrupted", "paused" or "failed".
 	Kind    string `json:"kind"`
 	Host    string `json:"host,omitempty"`
 	Step    string `json:"step,omitempty"`
@@ -103,8 +103,11 @@ func failure(err error) Failure {
 		locked      *lock.HeldError
 		check       *tasks.CheckError
 		paused      *tasks.PausedError
+		refused     *tasks.RefusedError
 	)
 	switch {
+	case errors.As(err, &refused):
+		return refusedFailure(refused)
 	case errors.As(err, &diagnostics):
 		return Failure{Kind: "inventory", Message: plural(len(diagnostics), "mistake") + " in the inventory", Diagnostics: Diagnostics(diagnostics)}
 	case errors.As(err, &gate):

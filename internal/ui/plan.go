@@ -30,6 +30,7 @@ func (t PlanText) Write(w io.Writer, p *tasks.Plan) error {
 	} else {
 		fmt.Fprintf(b, "%s\n", t.Style.Strong(headline(p)))
 		t.outage(b, p)
+		t.reach(b, p)
 		t.before(b, p)
 		t.hosts(b, p)
 		t.policy(b, p)
@@ -82,9 +83,14 @@ func (t PlanText) upToDate(b *strings.Builder, p *tasks.Plan) {
 
 // outage warns where the cluster does not keep serving.
 func (t PlanText) outage(b *strings.Builder, p *tasks.Plan) {
-	if p.Policy.Kind == tasks.PolicyOneFirst {
-		t.note(b, t.Style.Bad("! "), t.Style.Bad("OUTAGE: ")+"all hosts but one are stopped while the first migrates the database; "+p.Policy.Reason)
+	if p.Policy.Kind != tasks.PolicyOneFirst {
+		return
 	}
+	what := "all hosts but one are stopped while the first migrates the database; "
+	if len(p.Reach) > 0 && !p.Policy.Migrates {
+		what = "all hosts are stopped before the first starts anew, and the others follow; "
+	}
+	t.note(b, t.Style.Bad("! "), t.Style.Bad("OUTAGE: ")+what+p.Policy.Reason)
 }
 
 // note writes an indented paragraph with a mark before it.

@@ -95,6 +95,9 @@ func batchesText(p tasks.Policy) string {
 func unavailableText(p tasks.Policy) string {
 	switch p.Kind {
 	case tasks.PolicyOneFirst:
+		if len(p.Batches) > 0 && !p.Migrates {
+			return "all are stopped before the first starts anew"
+		}
 		return "all are stopped while the first migrates"
 	case tasks.PolicyHandover:
 		return fmt.Sprintf("%s alone while the others restart", names(p.TakesOver))

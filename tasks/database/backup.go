@@ -36,6 +36,8 @@ type Backup struct {
 	Time    time.Time `json:"time"`
 	Size    int64     `json:"size"` // bytes
 	SHA256  string    `json:"sha256,omitempty"`
+	// Counts are of the content when the dump was begun; nil: not recorded.
+	Counts Counts `json:"counts,omitempty"`
 }
 
 // BackupOptions say what a dump is called.
@@ -43,6 +45,9 @@ type BackupOptions struct {
 	Cluster string
 	// Version is the Grafana version that runs on the database now.
 	Version string
+	// Extra dumps are kept beyond database.backup.keep: one that is about to be put back
+	// must not go.
+	Extra int
 }
 
 //go:embed dump.sh
@@ -170,8 +175,12 @@ func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts Back
 		return b, err
 	}
 	final := path.Join(dir, fmt.Sprintf("%s-%s-%s.dump", opts.Cluster, now.Format(stamp), opts.Version))
+	b.Counts = countsBefore(ctx, host, db)
 	if db.Backup.Command != "" {
-		return dumpByCommand(ctx, host, db, opts, b, final)
+		if b, err = dumpByCommand(ctx, host, db, opts, b, final); err == nil && b.Path != "" {
+			err = noteCounts(ctx, host, b)
+		}
+		return b, err
 	}
 	if ok, err := hasTools(ctx, host, db.Type); err != nil {
 		return b, err
@@ -186,12 +195,20 @@ func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts Back
 	if err != nil {
 		return b, reach.Close(err)
 	}
-	args = append(args, final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)))
+	args = append(args, final, familyPattern(opts.Cluster), keep(db, opts))
 	res, err := host.Run(ctx, remote.Command{Script: lowScript + dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, LowPriority: true, Step: "dump the database"})
 	if err = reach.Close(err); err != nil {
 		return b, err
 	}
-	return b, b.read(host.Name, final, string(res.Stdout))
+	if err := b.read(host.Name, final, string(res.Stdout)); err != nil {
+		return b, err
+	}
+	return b, noteCounts(ctx, host, b)
+}
+
+// keep is how many dumps stay.
+func keep(db inventory.Database, opts BackupOptions) string {
+	return strconv.Itoa(cmp.Or(db.Backup.Keep, 5) + opts.Extra)
 }
 
 // read takes size and hash from what the script printed last.
@@ -224,7 +241,7 @@ sh -c "$1" >&2
 // password: where it needs one it has its own.
 func dumpByCommand(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string) (Backup, error) {
 	args := []string{opts.Cluster, opts.Version, db.Type, db.Host, db.Name, db.User,
-		final, familyPattern(opts.Cluster), strconv.Itoa(cmp.Or(db.Backup.Keep, 5)), db.Backup.Command}
+		final, familyPattern(opts.Cluster), keep(db, opts), db.Backup.Command}
 	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, LowPriority: true, Step: "run database.backup.command"})
 	if err != nil {
 		return b, err

@@ -10,6 +10,6 @@ sync "$dir" 2>/dev/null || sync
 # The names hold the time, so their order is their age.
 n=0
 for old in $(ls -1r "$dir" | grep -E "^$family\$" || :); do
-  n=$((n+1)); [ "$n" -le "$keep" ] || rm -f "$dir/$old" "$dir/$old.sha256"
+  n=$((n+1)); [ "$n" -le "$keep" ] || rm -f "$dir/$old" "$dir/$old.sha256" "$dir/$old.counts"
 done
 echo "dump $((size)) $sum"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -296,7 +297,7 @@ func TestLabDumpAndRestore(t *testing.T) {
 			t.Errorf("backup %+v", b)
 		}
 		all, err := ListBackups(t.Context(), h, db, "chk")
-		if err != nil || len(all) != 1 || all[0] != b {
+		if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], b) {
 			t.Errorf("list %+v, %v, want %+v", all, err, b)
 		}
 		// What a later version would do.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestADumpIsMadeOnTheOperatorsMachine(t *testing.T) {
 				if info, err := os.Stat(b.Path); err != nil || info.Mode().Perm() != 0o600 {
 					t.Errorf("mode %v, %v", info, err)
 				}
-				if all, err := ListBackups(t.Context(), here, db, "chk"); err != nil || len(all) != 1 || all[0] != b {
+				if all, err := ListBackups(t.Context(), here, db, "chk"); err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], b) {
 					t.Errorf("list %+v, %v", all, err)
 				}
 				mustExec(t, via, db, "CREATE TABLE later (id INT)", "DELETE FROM data_source", "DROP TABLE dashboard")

@@ -97,7 +97,8 @@ const listScript = `[ -d "$1" ] || exit 0
 cd "$1"
 ls -1r | grep -E "^$2\$" | while read -r f; do
   sum=-; [ ! -r "$f.sha256" ] || read -r sum rest <"$f.sha256"
-  echo "$(($(wc -c <"$f"))) $sum $f"
+  c=; [ ! -r "$f.counts" ] || c=$(head -c 1000 "$f.counts" | head -n 1)
+  printf '%s %s %s\t%s\n' "$(($(wc -c <"$f")))" "$sum" "$f" "$c"
 done`
 
 // ListBackups lists the cluster's dumps on host, newest first.
@@ -113,11 +114,12 @@ func ListBackups(ctx context.Context, host fleet.Host, db inventory.Database, cl
 	name := regexp.MustCompile(`^(\d+) (\S+) (` + regexp.QuoteMeta(cluster) + `-(\d{8}T\d{6}Z)-(.*)\.dump)$`)
 	var all []Backup
 	for line := range strings.Lines(string(res.Stdout)) {
+		line, counts, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
 		m := name.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
 		}
-		b := Backup{Host: host.Name, Path: path.Join(dir, m[3]), SHA256: strings.TrimPrefix(m[2], "-"), Version: m[5]}
+		b := Backup{Host: host.Name, Path: path.Join(dir, m[3]), SHA256: strings.TrimPrefix(m[2], "-"), Version: m[5], Counts: parseCounts(counts)}
 		if b.Size, err = strconv.ParseInt(m[1], 10, 64); err != nil {
 			return nil, fmt.Errorf("%s: list the dumps: %w", host.Name, err)
 		}
