@@ -21,10 +21,10 @@ func (r *Runner) mayGoBack(ctx context.Context, p *picture, targets map[string]s
 		if err := r.readReach(ctx, p, dir, goneBackTo(targets, r.c.Paths)); err != nil {
 			return err
 		}
-		if err := r.backOnOneDatabase(ctx, p, targets, dump); err != nil {
-			return err
+		if err := r.loginsWork(ctx, p); err != nil {
+			return err // a login that fails looks like another database
 		}
-		return r.loginsWork(ctx, p)
+		return r.backOnOneDatabase(ctx, p, targets, dump)
 	})
 }
 
