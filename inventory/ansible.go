@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/big"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -12,8 +13,8 @@ import (
 	"strings"
 )
 
-// AnsibleInventory is an Ansible YAML inventory as `ansible-inventory --list`
-// shows it, with group_vars/ and host_vars/ beside the file.
+// AnsibleInventory is a static Ansible inventory, YAML or INI, as `ansible-inventory
+// --list` shows it, with group_vars/ and host_vars/ beside the file.
 type AnsibleInventory struct {
 	// Hosts in the order in which they are first named.
 	Hosts []string
@@ -29,7 +30,16 @@ type AnsibleInventory struct {
 	own  map[string]*ansibleHost
 	// parents of each group; filled by reconcile.
 	parents map[string][]string
+	// named counts how often hosts were named, ranges expanded.
+	named int
 }
+
+// The limits that keep an inventory from eating the machine: a few bytes of a range, of a
+// group in many groups or of a variable of all hosts stand for any number of entries.
+const (
+	maxNamed  = 100_000   // hosts in groups
+	maxMerged = 2_000_000 // groups and variables of all hosts together
+)
 
 // AnsibleGroup is a group with its direct members.
 type AnsibleGroup struct {
@@ -37,6 +47,7 @@ type AnsibleGroup struct {
 	Hosts    []string
 	Children []string
 
+	has             map[string]bool // Children
 	depth, priority int
 	vars            map[string]ansibleVar
 	files           map[string]ansibleVar // of group_vars/
@@ -56,19 +67,15 @@ type ansibleHost struct {
 	groups []string              // direct
 }
 
-// ParseAnsible reads an Ansible YAML inventory. Mistakes come all at once as
-// [Diagnostics].
+// ParseAnsible reads a static Ansible inventory, YAML or INI. Mistakes come all at once
+// as [Diagnostics].
 func ParseAnsible(path string) (*AnsibleInventory, error) {
 	src, err := readFile(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
 	rep := newReporter(path, src)
-	root := parse(rep, src)
-	if root == nil {
-		return nil, rep.err()
-	}
-	inv := parseAnsible(rep, root)
+	inv := readAnsible(rep, src)
 	if err := rep.err(); err != nil {
 		return nil, err
 	}
@@ -83,25 +90,60 @@ func ParseAnsible(path string) (*AnsibleInventory, error) {
 	return inv, nil
 }
 
-func parseAnsible(rep *reporter, root *node) *AnsibleInventory {
+// readAnsible reads either kind; nil when there is nothing to go on with.
+func readAnsible(rep *reporter, src []byte) *AnsibleInventory {
+	if isAnsibleINI(rep.file, src) {
+		return parseINI(rep, src)
+	}
+	root := parse(rep, src)
+	if root == nil {
+		return nil
+	}
+	return parseAnsible(rep, root)
+}
+
+func newAnsible(pos Position) *AnsibleInventory {
 	inv := &AnsibleInventory{Groups: map[string]*AnsibleGroup{}, own: map[string]*ansibleHost{}, vars: map[string]map[string]ansibleVar{}}
-	inv.group("all", root.pos)
-	inv.group("ungrouped", root.pos)
+	inv.group("all", pos)
+	inv.group("ungrouped", pos)
+	return inv
+}
+
+func parseAnsible(rep *reporter, root *node) *AnsibleInventory {
+	inv := newAnsible(root.pos)
 	p := ansibleParser{rep: rep, inv: inv}
 	for _, e := range root.entries {
 		p.group(e)
 	}
+	inv.finish(rep, root.pos)
+	return inv
+}
+
+// finish gives groups and hosts their places in each other, reads group_vars/ and
+// host_vars/, and merges the variables.
+func (inv *AnsibleInventory) finish(rep *reporter, pos Position) {
+	if len(rep.errors) > 0 {
+		return
+	}
 	if !inv.depths() {
-		rep.errorf(root.pos, "groups contain each other in a circle")
-		return inv
+		rep.errorf(pos, "groups contain each other in a circle")
+		return
 	}
 	inv.reconcile()
 	inv.depths()
 	inv.readVars(rep)
+	merged := 0
 	for _, host := range inv.Hosts {
-		inv.vars[host] = inv.merge(host)
+		groups := inv.ancestors(host)
+		for _, g := range groups {
+			merged += 1 + len(g.vars) + len(g.files)
+		}
+		if merged > maxMerged {
+			rep.errorf(pos, "the groups and variables of all hosts are more than %d", maxMerged)
+			return
+		}
+		inv.vars[host] = inv.merge(host, groups)
 	}
-	return inv
 }
 
 func (inv *AnsibleInventory) group(name string, pos Position) *AnsibleGroup {
@@ -113,7 +155,7 @@ func (inv *AnsibleInventory) group(name string, pos Position) *AnsibleGroup {
 	return g
 }
 
-// ansibleParser walks the file as Ansible's yaml inventory plugin does.
+// ansibleParser walks a YAML file as Ansible's yaml inventory plugin does.
 type ansibleParser struct {
 	rep *reporter
 	inv *AnsibleInventory
@@ -162,16 +204,26 @@ func (p *ansibleParser) section(g *AnsibleGroup, key string, body *node) {
 	case "children":
 		for _, child := range body.entries {
 			p.group(child)
-			if child.key == g.Name {
-				p.rep.errorf(child.pos, "group %q cannot be its own child", g.Name)
-			} else if !slices.Contains(g.Children, child.key) {
-				g.Children = append(g.Children, child.key)
-			}
+			p.addChild(g, child.key, child.pos)
 		}
 	case "hosts":
 		for _, h := range body.entries {
 			p.hosts(g, h)
 		}
+	}
+}
+
+func (p *ansibleParser) addChild(g *AnsibleGroup, child string, pos Position) {
+	if child == g.Name {
+		p.rep.errorf(pos, "group %q cannot be its own child", g.Name)
+		return
+	}
+	if g.has == nil {
+		g.has = map[string]bool{}
+	}
+	if !g.has[child] {
+		g.has[child] = true
+		g.Children = append(g.Children, child)
 	}
 }
 
@@ -194,6 +246,9 @@ func (p *ansibleParser) hosts(g *AnsibleGroup, e entry) {
 			pattern, port = m[1], m[2]
 		}
 	}
+	if p.inv.named > maxNamed {
+		return
+	}
 	names, err := ExpandRange(pattern)
 	if err != nil {
 		p.rep.errorf(e.pos, "%s", err)
@@ -203,26 +258,50 @@ func (p *ansibleParser) hosts(g *AnsibleGroup, e entry) {
 		p.rep.errorf(e.value.pos, "variables of host %q must be a map, this is %s", e.key, e.value.shape)
 		return
 	}
+	vars := map[string]ansibleVar{}
+	for _, v := range e.value.entries {
+		vars[v.key] = ansibleVar{v.value, v.pos}
+	}
+	var given *node
+	if port != "" {
+		// The port of a name is decimal, whatever it begins with.
+		given = &node{shape: scalarShape, tag: "!!int", text: cmp.Or(strings.TrimLeft(port, "0"), "0"), pos: e.pos}
+	}
+	p.add(g, names, given, vars, e.pos)
+}
+
+// add puts hosts into a group and gives them variables. A port counts where the host is
+// named for the first time, as in Ansible.
+func (p *ansibleParser) add(g *AnsibleGroup, names []string, port *node, vars map[string]ansibleVar, pos Position) {
+	if p.inv.named += len(names); p.inv.named > maxNamed {
+		if p.inv.named-len(names) <= maxNamed {
+			p.rep.errorf(pos, "hosts are named more than %d times", maxNamed)
+		}
+		return
+	}
 	for _, name := range names {
 		h := p.inv.own[name]
 		if h == nil {
-			h = &ansibleHost{pos: e.pos, vars: map[string]ansibleVar{}}
+			h = &ansibleHost{pos: pos, vars: map[string]ansibleVar{}}
 			p.inv.own[name] = h
 			p.inv.Hosts = append(p.inv.Hosts, name)
 			if len(p.inv.Hosts) > MaxRange {
-				p.rep.errorf(e.pos, "more than %d hosts", MaxRange)
+				p.rep.errorf(pos, "more than %d hosts", MaxRange)
+				p.inv.named = maxNamed + 1
 				return
 			}
-			if port != "" {
-				h.vars["ansible_port"] = ansibleVar{&node{shape: scalarShape, tag: "!!int", text: port, pos: e.pos}, e.pos}
+			if port != nil {
+				h.vars["ansible_port"] = ansibleVar{port, pos}
 			}
 		}
 		if !slices.Contains(h.groups, g.Name) {
 			h.groups = append(h.groups, g.Name)
 			g.Hosts = append(g.Hosts, name)
 		}
-		for _, v := range e.value.entries {
-			h.vars[v.key] = ansibleVar{v.value, v.pos}
+		if same := p.inv.Groups[name]; same != nil {
+			maps.Copy(same.vars, vars) // as Ansible does with a host that is named like a group
+		} else {
+			maps.Copy(h.vars, vars)
 		}
 	}
 }
@@ -259,24 +338,32 @@ func (inv *AnsibleInventory) reconcile() {
 // depths works out each group's distance from all, along the longest way;
 // false when groups contain each other.
 func (inv *AnsibleInventory) depths() bool {
+	in := map[string]int{} // parents that are still to be looked at
 	for _, g := range inv.Groups {
 		g.depth = 0
+		for _, child := range g.Children {
+			in[child]++
+		}
 	}
-	for range len(inv.Groups) + 1 {
-		changed := false
-		for _, g := range inv.Groups {
-			for _, child := range g.Children {
-				if c := inv.Groups[child]; c.depth <= g.depth {
-					c.depth = g.depth + 1
-					changed = true
-				}
+	var ready []*AnsibleGroup
+	for name, g := range inv.Groups {
+		if in[name] == 0 {
+			ready = append(ready, g)
+		}
+	}
+	done := 0
+	for ; len(ready) > 0; done++ {
+		g := ready[len(ready)-1]
+		ready = ready[:len(ready)-1]
+		for _, child := range g.Children {
+			c := inv.Groups[child]
+			c.depth = max(c.depth, g.depth+1)
+			if in[child]--; in[child] == 0 {
+				ready = append(ready, c)
 			}
 		}
-		if !changed {
-			return true
-		}
 	}
-	return false
+	return done == len(inv.Groups)
 }
 
 // ancestors are all groups of a host, in order of precedence, lowest first.
@@ -305,9 +392,8 @@ func byPrecedence(a, b *AnsibleGroup) int {
 
 // merge gives a host its variables, in Ansible's default order (VARIABLE_PRECEDENCE):
 // of groups all that the inventory says comes before all that group_vars/ says.
-func (inv *AnsibleInventory) merge(host string) map[string]ansibleVar {
+func (inv *AnsibleInventory) merge(host string, groups []*AnsibleGroup) map[string]ansibleVar {
 	out := map[string]ansibleVar{}
-	groups := inv.ancestors(host)
 	for _, g := range groups {
 		maps.Copy(out, g.vars)
 	}
@@ -355,6 +441,10 @@ func (n *node) number() any {
 	case "!!int":
 		if v, err := strconv.ParseInt(text, 0, 64); err == nil {
 			return int(v)
+		}
+		if v, ok := new(big.Int).SetString(text, 0); ok {
+			f, _ := v.Float64()
+			return f
 		}
 	case "!!float":
 		// YAML 1.1 takes 1e3 for text: a float has a dot there.

@@ -12,14 +12,15 @@ const ansibleSection = "ghadeploy"
 // positions kept, so that everything after it is the same for both. Our
 // sections are under all.vars.ghadeploy, whose hosts: is a pattern; groups and
 // hosts may have a variable ghadeploy with config, env, labels and ssh.
-func nativeFromAnsible(rep *reporter, root *node) *node {
-	inv := parseAnsible(rep, root)
+// nil stands for an inventory with mistakes, which are in the reporter.
+func nativeFromAnsible(rep *reporter, inv *AnsibleInventory) *node {
 	if len(rep.errors) > 0 {
 		return nil
 	}
-	ours, ok := inv.Groups["all"].get(ansibleSection)
+	all := inv.Groups["all"]
+	ours, ok := all.get(ansibleSection)
 	if !ok {
-		rep.hintf(root.pos, "put cluster:, grafana:, database: ... under all: vars: ghadeploy:, or into group_vars/all", "the Ansible inventory has no sections for ghadeploy")
+		rep.hintf(all.pos, noSections(rep), "the Ansible inventory has no sections for ghadeploy")
 		return nil
 	}
 	if ours.value.shape != mapShape {
@@ -30,6 +31,15 @@ func nativeFromAnsible(rep *reporter, root *node) *node {
 	out := a.sections(ours.value)
 	a.noJinja(out, "")
 	return out
+}
+
+// noSections says what to do with an inventory that holds hosts alone.
+func noSections(rep *reporter) string {
+	where := "under all: vars: ghadeploy:, or into group_vars/all"
+	if rep.ini {
+		where = "under ghadeploy: into group_vars/all.yml beside it"
+	}
+	return "put cluster:, grafana:, database: ... " + where + "; or let `ghadeploy import " + rep.file + "` make an inventory from its hosts"
 }
 
 type ansibleToNative struct {

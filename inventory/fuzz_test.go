@@ -37,13 +37,37 @@ func FuzzFromAnsible(f *testing.F) {
 		if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, secrets, err := FromAnsible(file)
+		_, secrets, err := FromAnsible(file, "")
 		if err != nil {
 			return
 		}
 		for name := range secrets {
 			if name != fileName(name) || !filepath.IsLocal(name) {
 				t.Errorf("a secret goes to the file %q", name)
+			}
+		}
+	})
+}
+
+// A static INI inventory, whatever it holds, ends soon and is read as something or refused;
+// a text that Python would not take for a literal stays what it is.
+func FuzzINI(f *testing.F) {
+	for _, s := range []string{"[g]\nh[01:10:2] x=1 y='a b' # c\n[g:vars]\na = [1, {'b': None}]\n[all:children]\ng\n", "[::1]:22\n", "h:1 =\n", "[a:children]\nb\n[b:children]\na\n",
+		"h[1:99999999]", "h x=\"[[[[((({{{\"\n", "h[a:c][1:3] x='\\u12'", "\xef\xbb\xbf[g]\r\nh\r\n", "[g]\nh x=-0x1_f y=0_0 z=1e9\n", "a b='\\", "#!x", "[g:vars]\nx=b'\\xff'\n", "h ansible_password=!vault"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		inv := parseINI(newReporter("x.ini", []byte(src)), []byte(src))
+		if inv == nil {
+			return
+		}
+		for _, h := range inv.Hosts {
+			for name, v := range inv.vars[h] {
+				if v.value == nil {
+					t.Errorf("%s of %s is nothing", name, h)
+					continue
+				}
+				v.value.native()
 			}
 		}
 	})

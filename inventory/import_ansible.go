@@ -6,20 +6,31 @@ import (
 	"strings"
 )
 
-// FromAnsible turns an Ansible inventory that has our sections under
-// all.vars.ghadeploy into a native one. Passwords in plain text are moved out:
-// the YAML refers to secrets/NAME, and secrets holds what to write into each NAME.
-// What was not taken over stands in a comment at its head.
-func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error) {
+// FromAnsible turns an Ansible inventory that has our sections under all.vars.ghadeploy
+// into a native one; of one without them it makes a skeleton from the hosts that pattern
+// selects (see skeleton). Passwords in plain text are moved out: the YAML refers to
+// secrets/NAME, and secrets holds what to write into each NAME. What was not taken over
+// stands in a comment at its head.
+func FromAnsible(path, pattern string) (yaml []byte, secrets map[string]string, err error) {
 	src, err := readFile(context.Background(), path)
 	if err != nil {
 		return nil, nil, err
 	}
 	rep := newReporter(path, src)
-	root := parse(rep, src)
-	if root != nil {
-		root = nativeFromAnsible(rep, root)
+	var inv *AnsibleInventory
+	if !foreignFile(rep, src) {
+		inv = readAnsible(rep, src)
 	}
+	if err := rep.err(); err != nil {
+		return nil, nil, err
+	}
+	if _, ours := inv.Groups["all"].get(ansibleSection); !ours {
+		return skeleton(rep, inv, pattern)
+	}
+	if pattern != "" {
+		return nil, nil, Diagnostics{{Pos: Position{File: path}, Message: "ghadeploy.hosts of the inventory says which hosts are taken over, --limit does not"}}
+	}
+	root := nativeFromAnsible(rep, inv)
 	if err := rep.err(); err != nil {
 		return nil, nil, err
 	}
@@ -28,15 +39,21 @@ func FromAnsible(path string) (yaml []byte, secrets map[string]string, err error
 	if err := rep.err(); err != nil {
 		return nil, nil, err
 	}
-	head := "# Made from an Ansible inventory. Look through it, then: ghadeploy check\n"
-	for _, w := range rep.finish(rep.warnings) {
-		head += "# " + strings.ReplaceAll(w.Error(), "\n", " ") + "\n"
-	}
+	head := "# Made from an Ansible inventory. Look through it, then: ghadeploy check\n" + rep.notTaken()
 	text, err := sheet{root.yaml()}.text(head)
 	if err != nil {
 		return nil, nil, fmt.Errorf("importing an Ansible inventory: %w", err)
 	}
 	return text, m.secrets, nil
+}
+
+// notTaken are the warnings as comments.
+func (r *reporter) notTaken() string {
+	var b strings.Builder
+	for _, w := range r.finish(r.warnings) {
+		b.WriteString("# " + strings.ReplaceAll(w.Error(), "\n", " ") + "\n")
+	}
+	return b.String()
 }
 
 // secretMover replaces literal secrets by references to files.

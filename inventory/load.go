@@ -31,7 +31,7 @@ func (o Options) home() string {
 	return home
 }
 
-// Load reads the inventory at path, native or Ansible's, and returns it with
+// Load reads the inventory at path, native or Ansible's (YAML or static INI), and returns it with
 // defaults filled in, ranges and groups resolved, secrets read and relative
 // paths made absolute.
 //
@@ -60,15 +60,9 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 		return nil, fmt.Errorf("reading inventory: %w", err)
 	}
 	rep := newReporter(path, src)
-	root := parse(rep, src)
+	root := readRoot(rep, src)
 	if root == nil {
 		return nil, rep.err()
-	}
-	if root.get("all") != nil {
-		root = nativeFromAnsible(rep, root)
-		if root == nil {
-			return nil, rep.err()
-		}
 	}
 	root.trimBlocks()
 	check := &checker{rep: rep, bad: map[*node]bool{}}
@@ -86,4 +80,27 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 	}
 	c.Warnings = rep.finish(rep.warnings)
 	return c, nil
+}
+
+// readRoot is the tree of an inventory of any kind, as a native one; nil when there is
+// nothing to go on with.
+func readRoot(rep *reporter, src []byte) *node {
+	if foreignFile(rep, src) {
+		return nil
+	}
+	if isAnsibleINI(rep.file, src) {
+		inv := parseINI(rep, src)
+		if inv == nil {
+			return nil
+		}
+		return nativeFromAnsible(rep, inv)
+	}
+	root := parse(rep, src)
+	if root == nil || foreignRoot(rep, root) {
+		return nil
+	}
+	if root.get("all") != nil {
+		return nativeFromAnsible(rep, parseAnsible(rep, root))
+	}
+	return root
 }

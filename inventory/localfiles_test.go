@@ -86,7 +86,7 @@ func TestAnInventoryThatIsNoneIsNotShown(t *testing.T) {
 	} {
 		for which, read := range map[string]func() error{
 			"Load":         func() error { _, err := Load(t.Context(), file, Options{}); return err },
-			"FromAnsible":  func() error { _, _, err := FromAnsible(file); return err },
+			"FromAnsible":  func() error { _, _, err := FromAnsible(file, ""); return err },
 			"ParseAnsible": func() error { _, err := ParseAnsible(file); return err },
 			"FromINI": func() error {
 				if name == "a pipe" || name == "a device" || name == "a folder" {
@@ -128,7 +128,7 @@ func TestImportedNamesAreNoPaths(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, secrets, err = FromAnsible(file); err == nil {
+		if _, secrets, err = FromAnsible(file, ""); err == nil {
 			t.Errorf("Ansible's %q is taken: %v", name, secrets)
 		}
 	}

@@ -20,7 +20,7 @@ its meaning, its default or an example, and what it may be. ` + "`ghadeploy docs
 - Relative paths are relative to the inventory file; ` + "`~`" + ` is your home directory.
 - What a host says wins over its groups, a later group over an earlier one, any of them over the cluster, key by key.
 - A secret is ` + "`${env:NAME}`, `${file:path}`, `${cmd:command}`" + ` or an age value: [secrets](secrets.md).
-- A file whose root is ` + "`all:`" + ` is read as an Ansible inventory: [migrating from Ansible](migrating-from-ansible.md).
+- A file whose root is ` + "`all:`" + `, or one in INI, is read as an Ansible inventory: [migrating from Ansible](migrating-from-ansible.md).
 
 `
 

@@ -87,8 +87,14 @@ func (r *reporter) continues(number int) bool {
 // isInventory tells whether a file has one line like a map's, or a list's, as every
 // inventory does. One that has none may be anything, a secret too, and is not quoted.
 func (r *reporter) isInventory() bool {
+	if r.ini {
+		return slices.ContainsFunc(r.lines, func(l string) bool { return iniSection.MatchString(strings.TrimSpace(l)) })
+	}
 	return slices.ContainsFunc(r.lines, func(l string) bool { return mapKey.MatchString(l) || strings.HasPrefix(l, "- ") })
 }
+
+// iniSecret is a variable whose name says that it is a secret, or that may hold one.
+var iniSecret = regexp.MustCompile(`(?i)(?:pass|pwd|secret|token|key|url|connstr|vault|ghadeploy)[^=\s]*\s*=`)
 
 // maxSource is how much of a line a diagnostic shows.
 const maxSource = 200
@@ -102,7 +108,8 @@ func (r *reporter) source(pos Position) string {
 	if pos.Line < 1 || pos.Line > len(r.lines) {
 		return ""
 	}
-	if r.blank[pos.Line] || r.inKey(pos.Line) || r.continues(pos.Line) || !r.isInventory() {
+	if r.blank[pos.Line] || r.inKey(pos.Line) || r.continues(pos.Line) || !r.isInventory() ||
+		r.ini && iniSecret.MatchString(r.lines[pos.Line-1]) {
 		return ""
 	}
 	line := strings.TrimRight(r.lines[pos.Line-1], "\r")

@@ -39,6 +39,14 @@ func Scaffold(in ScaffoldInput) ([]byte, error) {
 		return nil, errors.New("writing an inventory: name the version of Grafana")
 	}
 	data := scaffoldData{ScaffoldInput: in}
+	data.defaults()
+	for _, h := range in.Hosts {
+		data.Lines = append(data.Lines, scaffoldHost(h))
+	}
+	return data.text()
+}
+
+func (data *scaffoldData) defaults() {
 	fill := func(s *string, def string) {
 		if *s == "" {
 			*s = def
@@ -51,9 +59,9 @@ func Scaffold(in ScaffoldInput) ([]byte, error) {
 	fill(&data.SecretKey, "${file:secrets/secret_key}")
 	fill(&data.AdminPassword, "${file:secrets/admin_password}")
 	fill(&data.DatabasePassword, "${env:GRAFANA_DB_PASSWORD}")
-	for _, h := range in.Hosts {
-		data.Lines = append(data.Lines, scaffoldHost(h))
-	}
+}
+
+func (data scaffoldData) text() ([]byte, error) {
 	tmpl, err := template.New("inventory").Funcs(template.FuncMap{"q": strconv.Quote}).Parse(scaffoldTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("writing an inventory: %w", err)
@@ -70,7 +78,9 @@ func Scaffold(in ScaffoldInput) ([]byte, error) {
 
 type scaffoldData struct {
 	ScaffoldInput
-	Lines []string
+	Lines  []string
+	Groups []string // lines too
+	Head   string   // more comments, each line with its #
 }
 
 // scaffoldHost is one line below hosts:.
@@ -98,6 +108,7 @@ func scaffoldHost(arg string) string {
 const scaffoldTemplate = `# Inventory of one highly available Grafana. Every key is explained by
 #   ghadeploy docs             (all of it)
 #   ghadeploy docs rollout     (one section)
+{{.Head -}}
 # Next: ghadeploy check inventory.yaml, then ghadeploy plan inventory.yaml
 cluster: {{.Cluster}}
 
@@ -114,6 +125,14 @@ ssh:
 hosts:
 {{- range .Lines}}
   {{.}}
+{{- end}}
+{{- if .Groups}}
+
+# Groups for --limit; each may have config:, env:, labels: and ssh: of its own.
+groups:
+{{- range .Groups}}
+  {{.}}
+{{- end}}
 {{- end}}
 
 grafana:

@@ -181,7 +181,7 @@ func TestFromINIWithPublicKey(t *testing.T) {
 }
 
 func TestFromAnsible(t *testing.T) {
-	src, secrets, err := FromAnsible("testdata/ansible/connection.yaml")
+	src, secrets, err := FromAnsible("testdata/ansible/connection.yaml", "")
 	if err != nil || len(secrets) != 0 {
 		t.Fatal(err, secrets)
 	}
@@ -224,7 +224,7 @@ func TestFromAnsibleMovesPasswords(t *testing.T) {
 	if err := os.WriteFile(path, []byte(src), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, secrets, err := FromAnsible(path)
+	out, secrets, err := FromAnsible(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // SetVersion returns the inventory with another grafana.version. Only the
 // version itself changes: comments, quotes and all other bytes stay. A version
 // behind an anchor is changed at the anchor, in Ansible inventories under
-// all.vars.ghadeploy. When [PinnedChecksum] says so, the checksum has to
+// all.vars.ghadeploy, in a file of group_vars/ under ghadeploy. When [PinnedChecksum] says so, the checksum has to
 // follow with [SetChecksum].
 func SetVersion(src []byte, version string) ([]byte, error) {
 	version = strings.TrimPrefix(version, "v")
@@ -82,6 +82,8 @@ func sectionsOf(src []byte) (*yaml.Node, error) {
 	root := doc.root
 	if all := lookup(root, "all"); all != nil {
 		root = lookup(lookup(all, "vars"), ansibleSection)
+	} else if ours := lookup(root, ansibleSection); ours != nil && lookup(root, "grafana") == nil {
+		root = ours // a file of variables: group_vars/all.yml
 	}
 	if root == nil {
 		return nil, errors.New("the inventory has no sections")

@@ -217,6 +217,7 @@ type reporter struct {
 	warnings Diagnostics
 	hidden   map[int][]int // columns of literal secrets, by line
 	blank    map[int]bool  // lines that are not shown at all
+	ini      bool          // the file is read as an INI inventory
 	// others are further files that belong to the inventory, by path.
 	others map[string]*reporter
 }

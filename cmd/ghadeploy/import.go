@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,12 +29,15 @@ const packagedINI = "/etc/grafana/grafana.ini"
 func (a *app) importCommand() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
-		Use:   "import ANSIBLE.yml | GRAFANA.ini | --from-host [USER@]HOST[:PATH]",
+		Use:   "import ANSIBLE | GRAFANA.ini | --from-host [USER@]HOST[:PATH]",
 		Short: "Make an inventory from an Ansible one, or from a running server's grafana.ini",
-		Long: `Make an inventory from an Ansible YAML inventory, or from the grafana.ini of a
-running server, read from a file or over SSH. Secrets are moved into files below
-secrets/ and referred to. Files that are there already are never overwritten.`,
+		Long: `Make an inventory from an Ansible inventory (YAML or static INI), or from the
+grafana.ini of a running server, read from a file or over SSH. Of an Ansible inventory
+that says nothing of Grafana the hosts, logins and groups are taken: those of its group
+grafana, or of --limit. Secrets are moved into files below secrets/ and referred to.
+Files that are there already are never overwritten.`,
 		Example: `  ghadeploy import ansible.yml -O inventory.yaml
+  ghadeploy import hosts.ini --limit monitoring
   ghadeploy import --from-host root@g1 --host g1 --host g2 --host g3`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,7 +67,7 @@ func (a *app) importFrom(ctx context.Context, o importOptions) error {
 		if text, err = inventory.SetVersion(text, o.version); err != nil {
 			return usage("--grafana-version: %v", err)
 		}
-	} else if o.fromHost != "" || isINI(o.source) {
+	} else if bytes.Contains(text, []byte(`version: "0.0.0"`)) || bytes.Contains(text, []byte("version: 0.0.0")) {
 		next = "set grafana.version, "
 	}
 	result, err := writeInventory(o.file, text, secrets)
@@ -76,13 +79,6 @@ func (a *app) importFrom(ctx context.Context, o importOptions) error {
 
 // imported is the inventory that the source makes, and its secrets by name.
 func (a *app) imported(ctx context.Context, o importOptions) ([]byte, map[string]string, error) {
-	if o.fromHost == "" && !isINI(o.source) {
-		text, secrets, err := inventory.FromAnsible(o.source)
-		if err != nil {
-			return nil, nil, err
-		}
-		return text, secrets, nil
-	}
 	var (
 		src []byte
 		err error
@@ -97,6 +93,8 @@ func (a *app) imported(ctx context.Context, o importOptions) ([]byte, map[string
 		}
 	} else if src, err = localfile.Read(ctx, o.source, localfile.Small); err != nil {
 		return nil, nil, usage("import: %v", err)
+	} else if !inventory.IsGrafanaINI(o.source, src) {
+		return inventory.FromAnsible(o.source, a.flags.limit)
 	}
 	if len(o.hosts) == 0 {
 		return nil, nil, usage("a grafana.ini names no hosts: add --host HOST for each")
@@ -107,8 +105,6 @@ func (a *app) imported(ctx context.Context, o importOptions) ([]byte, map[string
 	}
 	return text, secrets, nil
 }
-
-func isINI(file string) bool { return filepath.Ext(file) == ".ini" }
 
 // readINI reads grafana.ini over SSH, as scp would name it: [user@]host[:path].
 func (a *app) readINI(ctx context.Context, from string) (*inventory.Host, []byte, error) {

@@ -75,7 +75,7 @@ func (a *app) upgrade(cmd *cobra.Command, o upgradeOptions) error {
 		if err != nil {
 			return result, err
 		}
-		if err := writeVersion(o.path, o.to, sums); err != nil {
+		if err := writeVersion(cmp.Or(s.cluster.Place("grafana", "version").File, o.path), o.to, sums); err != nil {
 			return result, fmt.Errorf("the cluster runs %s, but the inventory still names the old version: %w; next: set grafana.version to %s in INVENTORY", o.to, err, o.to)
 		}
 		return result, nil
