@@ -6,10 +6,10 @@ LAB     := examples/lab/lab.sh
 YESFLAG := $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build check demo test test-all fuzz test-real lint bench lab-up lab-down clean
+.PHONY: help build check demo test test-all fuzz test-real test-world lint bench lab-up lab-down clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/ghadeploy, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ghadeploy ./cmd/ghadeploy
@@ -28,6 +28,9 @@ test-all: ## make test with every case of every test, among them repeated proofs
 
 test-real: ## deploy, prove, restart and upgrade every real release in GHADEPLOY_GRAFANA_DIR (root on Debian)
 	@.ci/test-real $(YESFLAG)
+
+test-world: ## deploy, change, restart, upgrade and roll back on other releases of Debian, shells, settings of sshd (root on Debian)
+	@.ci/test-world $(YESFLAG)
 
 fuzz: ## all fuzz targets, each for FUZZTIME (5s)
 	@.ci/fuzz

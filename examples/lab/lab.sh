@@ -4,6 +4,8 @@
 # and svc, which runs PostgreSQL, MariaDB, Redis, HAProxy and nginx.
 #
 #   lab.sh up [N] [--yes]      bring up svc and h1..hN (default 3); idempotent
+#     h1=RELEASE[,SETTING...]  a host of another Debian, with another login shell, sshd,
+#                              sudo, /tmp or umask: examples/lab/lib/world.sh has them all
 #   lab.sh down [--keep]       take all down, leaving no trace; --keep keeps the hosts' disks
 #   lab.sh purge               down, and drop the cached root file systems
 #   lab.sh status              what is up
@@ -34,7 +36,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8
 SELF=$(readlink -f "$0")
 HERE=$(dirname "$SELF")
-for part in env need image net host svc; do
+for part in env need image release world net host svc; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$part.sh"
 done
@@ -56,13 +58,16 @@ lock() { # one `up`, `down` or `purge` of this lab at a time
 }
 
 cmd_up() {
-  local n=${1:-3} h all=() t0=$EPOCHREALTIME
+  local n h all=() t0=$EPOCHREALTIME
+  n=$(world_args "$@") || exit 1
+  n=${n:-3}
   [[ $n =~ ^[0-9]+$ ]] && [ "$n" -ge 1 ] && [ "$n" -le 40 ] || die "up: the number of hosts is 1 to 40, not '$n'"
   lock
   need
   need_watches $((n + 1))
   claim
   build_images
+  world_images
   all=(svc); for ((h = 1; h <= n; h++)); do all+=("h$h"); done
   write_env
   write_hosts "${all[@]}"
@@ -72,6 +77,9 @@ cmd_up() {
   done
   for h in "${all[@]}"; do host_keys "$h"; done
   write_ssh_files "${all[@]}"
+  for h in "${all[@]}"; do
+    if disk_other "$h"; then host_kill "$h"; fi # it is to be another host than it was
+  done
   in_parallel host_up "${all[@]}" || die "not every host came up; logs: $D/logs"
   svc_balancers
   say "up in $(awk -v a="$t0" -v b="$EPOCHREALTIME" 'BEGIN{printf "%.1f", b-a}') s: $(hosts_known | wc -l) hosts; try: ssh -F $R/ssh_config h1"

@@ -63,10 +63,25 @@ host_keys() { # the operator's key and HOST's own: made once, whole or not at al
   mv "$k.part" "$k"
 }
 
+disk_lower() { # disk_lower HOST: the root file systems below its disk
+  local lower
+  lower=$C/$(world_base "$1")
+  if [ "$1" = svc ]; then lower=$C/$(world_svc):$lower; fi
+  echo "$lower"
+}
+
+disk_made() { # disk_made HOST: what its disk is to be made of, settings too
+  echo "$(disk_lower "$1")$(world_settings "$1" | tr '\n' ' ' | sed 's/^./ &/')"
+}
+
+disk_other() { # disk_other HOST: it has a disk, made of something else
+  [ -e "$R/$1/lower" ] && [ "$(cat "$R/$1/lower")" != "$(disk_made "$1")" ]
+}
+
 disk_up() { # disk_up HOST: mounted, with its identity
-  local h=$1 d=$R/$1 lower=$C/$BASE u
-  if [ "$h" = svc ]; then lower=$C/$SVC:$lower; fi
-  if [ "$(cat "$d/lower" 2>/dev/null)" != "$lower" ]; then # never made, made half, or made over another image
+  local h=$1 d=$R/$1 lower u
+  lower=$(disk_lower "$h")
+  if [ ! -e "$d/lower" ] || disk_other "$h"; then # never made, made half, made over another image or with other settings
     disk_drop "$h"
   fi
   mkdir -p "$d/up" "$d/work" "$d/root"
@@ -80,7 +95,8 @@ disk_up() { # disk_up HOST: mounted, with its identity
     echo "$h" >"$d/root/etc/hostname"
     echo -n "$ID-$h" | md5sum | cut -c1-32 >"$d/root/etc/machine-id"
     if [ "$h" = svc ]; then svc_identity "$d/root"; fi
-    echo "$lower" >"$d/lower" # last: the disk is complete
+    world_files "$h" "$d/root"
+    disk_made "$h" >"$d/lower" # last: the disk is complete
   fi
 }
 
