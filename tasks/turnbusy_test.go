@@ -35,7 +35,9 @@ func TestATurnThatStillGoesOnIsWaitedFor(t *testing.T) {
 			if res.Hosts["h2"].Outcome != "done" || busy != 0 {
 				t.Errorf("h2 is left as %+v", res.Hosts["h2"])
 			}
-			if !slices.ContainsFunc(s.events, func(e event.Event) bool { return e.Kind == event.Info && strings.Contains(e.Message, "wait for its end") }) {
+			if !slices.ContainsFunc(s.events, func(e event.Event) bool {
+				return e.Kind == event.Info && strings.Contains(e.Message, "wait for its end")
+			}) {
 				t.Error("nothing says what is waited for")
 			}
 		})

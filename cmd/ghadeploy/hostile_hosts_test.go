@@ -82,8 +82,9 @@ func newGrounds(t *testing.T) *grounds {
 	do("systemctl", fakeSystemctl)
 	do("journalctl", "#!/bin/sh\nfor i in 1 2 3; do echo \"2026-11-24T12:00:0$i.000000+0000 h grafana[7]: logger=x level=info msg=hello\"; done\n")
 	do("socat", fakeSocat)
+	do("id", "#!/bin/sh\n[ $# -gt 1 ] || exec /usr/bin/id \"$@\"\ncase $1 in -gn) echo grafana ;; *) echo 998 ;; esac\n")
 	do("systemd-run", "#!/bin/sh\nexit 1\n")
-	for _, name := range []string{"useradd", "groupadd", "adduser", "addgroup", "userdel", "groupdel", "chown", "chgrp", "restorecon", "sync", "id", "pg_dump", "psql", "pg_restore"} {
+	for _, name := range []string{"useradd", "groupadd", "adduser", "addgroup", "userdel", "groupdel", "chown", "chgrp", "restorecon", "sync", "pg_dump", "psql", "pg_restore"} {
 		do(name, "#!/bin/sh\nexit 0\n")
 	}
 	// bash: other shells do not take a descriptor of two digits.

@@ -71,7 +71,8 @@ var hostileRecipes = map[string]hostileRecipe{
 }
 
 // localCommands talk to no host, and why nobody has to believe that: they are given none.
-var localCommands = []string{"init", "validate", "docs", "man", "schema", "secrets keygen", "secrets encrypt", "secrets decrypt", "targets", "completion", "version"}
+var localCommands = []string{"init", "validate", "docs", "man", "schema", "secrets keygen", "secrets encrypt", "secrets decrypt", "targets", "monitoring rules",
+	"monitoring dashboard", "completion", "version"}
 
 // runnable gives all commands of the tree that can be run, by their words.
 func runnable(cmd *cobra.Command, prefix string) (all []string) {

@@ -68,7 +68,7 @@ func TestTheSecondSignalEndsWhatAHostBlocks(t *testing.T) {
 			func(s *siege) bool { return s.evil[0].ssh.Sessions.Load() > 0 }},
 		{"a change whose host reads nothing", []string{"restart", "inventory.yaml", "--yes"}, func(h *hostileHost) { h.ssh.Session = after(1, h, streams["sunread"]) },
 			func(s *siege) bool { return s.evil[0].ssh.Sessions.Load() > 1 }},
-		{"an SFTP server that says nothing", []string{"apply", "inventory.yaml", "--yes", "--skip-check", "all"}, func(h *hostileHost) {
+		{"an SFTP server that says nothing", []string{"apply", "inventory.yaml", "--yes", "--skip-check", "all", "--allow-database", "--allow-secret-key"}, func(h *hostileHost) {
 			h.ssh.NoSFTP = false
 			h.ssh.Session = sftpOr(h, func(ch ssh.Channel, reqs <-chan *ssh.Request) { sent <- struct{}{}; files["fhello"](ch, reqs) })
 		}, func(*siege) bool { return len(sent) > 0 }},
@@ -78,10 +78,12 @@ func TestTheSecondSignalEndsWhatAHostBlocks(t *testing.T) {
 			cmd := s.command(t, t.TempDir(), "http://127.0.0.1:1/", tt.args)
 			var errs bytes.Buffer
 			cmd.Stdout, cmd.Stderr = io.Discard, &errs
+			defer func() {
+				if t.Failed() {
+					t.Log(errs.String())
+				}
+			}()
 			endsWithTwoSignals(t, cmd, func() bool { return tt.blocked(s) })
-			if t.Failed() {
-				t.Log(errs.String())
-			}
 		})
 	}
 }
