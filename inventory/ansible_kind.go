@@ -45,10 +45,14 @@ func isAnsibleINI(path string, src []byte) bool {
 	if isYAMLName(path) {
 		return false
 	}
-	// Hosts alone, one a line, are a single value to YAML; so is a secret in a file of its
-	// own, which must not be taken for a host.
+	return hostsAlone(path, src, first[0])
+}
+
+// hostsAlone tells whether a file holds hosts, one a line, and no section: a single value to
+// YAML. So is a secret in a file of its own, which must not be taken for a host.
+func hostsAlone(path string, src []byte, first string) bool {
 	doc, err := parseYAML(src)
-	return err == nil && doc.root != nil && doc.root.Tag == "!!str" && iniHosted(first[0]) &&
+	return err == nil && doc.root != nil && doc.root.Tag == "!!str" && iniHosted(first) &&
 		(iniVariable.Match(src) || slices.Contains([]string{"hosts", "inventory"}, filepath.Base(path)))
 }
 

@@ -44,10 +44,7 @@ func (p *Plan) setPolicy(in planInput) error {
 	}
 	if !deployed {
 		limit = 1
-		p.deployFirst()
-		if _, err := dumpHost(in); err != nil && in.cluster.Database.Type != "sqlite3" && !in.noBackup {
-			p.Warnings = append(p.Warnings, "an upgrade that has to dump the database would be refused: "+err.Error())
-		}
+		p.deployFirst(in)
 	} else if err := p.cross(in, from, highest, to); err != nil {
 		return err
 	}
@@ -67,10 +64,13 @@ func (p *Plan) setPolicy(in planInput) error {
 }
 
 // deployFirst is the policy where no host has anything yet.
-func (p *Plan) deployFirst() {
+func (p *Plan) deployFirst(in planInput) {
 	p.Policy.Kind, p.Policy.Migrates = PolicyFirst, true
 	p.Policy.Reason = "nothing runs yet: one host alone until the database is migrated, then the others one by one"
 	p.leaveToTheEnd(gateLive)
+	if _, err := dumpHost(in); err != nil && in.cluster.Database.Type != "sqlite3" && !in.noBackup {
+		p.Warnings = append(p.Warnings, "an upgrade that has to dump the database would be refused: "+err.Error())
+	}
 }
 
 // cross decides on the versions between what runs, from the lowest to the highest, and

@@ -45,11 +45,7 @@ func (s *Server) ServeSession(nc ssh.NewChannel) {
 			terminal, ok = true, true
 		case req.Type == "exec" && running == nil && (terminal || !s.NoExec):
 			running = s.command(payloadString(req.Payload))
-			start := s.start
-			if terminal {
-				start = s.startOnTerminal
-			}
-			ok = start(ch, running, &tasks, replied)
+			ok = s.starter(terminal)(ch, running, &tasks, replied)
 		case req.Type == "subsystem" && payloadString(req.Payload) == "sftp" && !s.NoSFTP:
 			ok = true
 			tasks.Go(func() { s.serveSFTP(ch) })
@@ -63,6 +59,14 @@ func (s *Server) ServeSession(nc ssh.NewChannel) {
 		close(replied)
 	}
 	tasks.Wait()
+}
+
+// starter is how a command starts, on a terminal or without one.
+func (s *Server) starter(terminal bool) func(ssh.Channel, *exec.Cmd, *sync.WaitGroup, <-chan struct{}) bool {
+	if terminal {
+		return s.startOnTerminal
+	}
+	return s.start
 }
 
 func payloadString(p []byte) string {
