@@ -114,7 +114,7 @@ disk_drop() { disk_unmount "$1"; rm -rf "${R:?}/$1"; }
 
 # ---- life -----------------------------------------------------------------------
 host_up() { # boot, and wait until ssh answers; a host that runs is left alone
-  local h=$1
+  local h=$1 started=
   host_keys "$h"
   if ! supervised "$h"; then
     host_kill "$h" # what a lost supervisor may have left
@@ -122,11 +122,12 @@ host_up() { # boot, and wait until ssh answers; a host that runs is left alone
     disk_up "$h"
     cmp -s "$R/hosts" "$R/$h/root/etc/hosts" || cat "$R/hosts" >"$R/$h/root/etc/hosts"
     LAB_DIR=$D setsid "$SELF" __host "$h" </dev/null >"$D/logs/$h.log" 2>&1 &
+    started=$!
   else
     cable_up "$h"
     cmp -s "$R/hosts" "$R/$h/root/etc/hosts" || cat "$R/hosts" >"$R/$h/root/etc/hosts"
   fi
-  host_wait "$h"
+  host_wait "$h" $started
 }
 
 host_loop() { # the supervisor: one container, and another boot after 'reboot'
@@ -147,7 +148,7 @@ host_loop() { # the supervisor: one container, and another boot after 'reboot'
   done
 }
 
-host_wait() { # until systemd has finished booting
+host_wait() { # host_wait HOST [PID]: until systemd has finished booting; PID is becoming its supervisor
   local h=$1 i s
   for ((i = 0; i < 600; i++)); do
     s=$(ssh "${SSH_OPTS[@]}" "root@$(ip_of "$h")" 'systemctl is-system-running --wait' 2>/dev/null) || true
@@ -157,7 +158,8 @@ host_wait() { # until systemd has finished booting
         say "$h is up, with failed units: $(ssh "${SSH_OPTS[@]}" "root@$(ip_of "$h")" 'systemctl --failed --plain --no-legend' | awk '{printf "%s ", $1}')"
         return 0 ;;
     esac
-    [ "$i" -lt 20 ] || supervised "$h" || { say "$h died while booting: $D/logs/$h.log"; return 1; }
+    # A busy machine takes seconds until the supervisor is in its cgroup, where it is looked for.
+    [ "$i" -lt 20 ] || supervised "$h" || kill -0 "${2:-}" 2>/dev/null || { say "$h died while booting: $D/logs/$h.log"; return 1; }
     sleep .1
   done
   say "$h does not answer ssh: $D/logs/$h.log"
