@@ -17,6 +17,10 @@ func Reference(section string) (string, error) {
 	if section != "" {
 		for _, name := range strings.Split(section, ".") {
 			found := it.below(name)
+			if full := it.path(name, maxReference); found == nil && len(path) == 0 && len(full) > 1 {
+				// One section alone has a key of that name: that is the one meant.
+				return Reference(strings.Join(full, ".") + strings.TrimPrefix(section, name))
+			}
 			if found == nil {
 				hint := didYouMean(name, it.fieldNames())
 				if hint == "" {
@@ -38,6 +42,33 @@ func Reference(section string) (string, error) {
 	}
 	w.field(field{name: path[len(path)-1], item: it}, len(path)-1, true)
 	return w.b.String(), nil
+}
+
+// maxReference is how deep a key may lie that is found by its name alone.
+const maxReference = 3
+
+// path is where the one key of a name lies below i; nil when there is none, or several.
+func (i *item) path(name string, depth int) (out []string) {
+	for i.kind == listKind || i.kind == mapKind {
+		i = i.of
+	}
+	if depth == 0 {
+		return nil
+	}
+	found := 0
+	for _, f := range i.fields {
+		if f.name == name {
+			out, found = []string{name}, found+1
+			continue
+		}
+		if below := f.item.path(name, depth-1); below != nil {
+			out, found = append([]string{f.name}, below...), found+1
+		}
+	}
+	if found != 1 {
+		return nil
+	}
+	return out
 }
 
 // below finds a key, passing through the free names of maps (hosts.ssh) and

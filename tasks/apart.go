@@ -64,6 +64,9 @@ func meetingPoints(ini []byte) map[string]string {
 // setApart notes in the policy for which gates old and new do not see each other.
 func (p *Plan) setApart(in planInput) {
 	for _, hp := range p.Hosts {
+		if in.desired[hp.Host] == nil {
+			continue // it is absent
+		}
 		old := in.old[hp.Host][iniFile]
 		if f := in.desired[hp.Host].Generation.file(iniFile); hp.Restart && len(old) > 0 && f != nil {
 			for _, gate := range apartBy(old, f.Shown) {

@@ -272,6 +272,7 @@ func (r *Runner) rollout(p *picture, plan *Plan, held *lock.Lock, k hooks) *roll
 		run: r.id, pause: r.o.Pause, interrupt: r.o.Interrupt, hooks: k,
 		facts: map[string]*Facts{}, runs: map[string]string{}, up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{}, byHand: map[string]string{},
 	}
+	ro.absent = len(p.absent)
 	for _, h := range p.hosts {
 		ro.byHand[h.Name], ro.facts[h.Name] = h.facts.Drained, h.facts
 		ro.up[h.Name], ro.deployed[h.Name] = h.facts.Service.Running(), h.facts.Current != ""

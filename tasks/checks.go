@@ -10,6 +10,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 )
@@ -17,7 +18,7 @@ import (
 // Check looks, from every host, at what Grafana there will rely on. It changes nothing.
 // A database that cannot be read is a finding, not an error.
 func (r *Runner) Check(ctx context.Context) ([]check.Finding, error) {
-	p, err := r.gatherHosts(ctx, want{})
+	p, err := r.gatherBut(ctx, want{}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +32,7 @@ func (r *Runner) Check(ctx context.Context) ([]check.Finding, error) {
 		}
 		return seen(ctx, name, host)
 	}
+	in.Front = askFront
 	found, err := check.Run(ctx, in)
 	if err != nil {
 		return found, err
@@ -79,7 +81,11 @@ func (r *Runner) checkInput(p *picture) check.Input {
 		in.Unit = string(p.desired[h.Name].Generation.file(unitFile).Content)
 		break
 	}
-	if p.balancer != nil {
+	in.Unsigned = unsigned(r.c, p.inputs.Plugins)
+	switch {
+	case p.balancerErr != nil:
+		in.Balancer = func(context.Context) []check.Finding { return []check.Finding{balancerFault(p.balancerErr)} }
+	case p.balancer != nil:
 		in.Balancer = func(ctx context.Context) []check.Finding { return r.checkBalancer(ctx, p) }
 	}
 	return in
@@ -92,12 +98,32 @@ func (r *Runner) checkBalancer(ctx context.Context, p *picture) (out []check.Fin
 		return nil // it is still to be written
 	}
 	if err != nil {
-		return []check.Finding{{Severity: check.Fail, Host: "load balancer", What: err.Error(), Why: "a host that cannot be drained cannot be restarted without failed requests", Fix: "bring it back, or correct load_balancer in the inventory"}}
+		return []check.Finding{balancerFault(err)}
 	}
 	for _, h := range r.c.Hosts {
 		if s := states[h.Name]; s.Status == balancer.Unknown && len(p.changes) == 0 {
 			out = append(out, check.Finding{Severity: check.Warning, Host: h.Name, What: fmt.Sprintf("%s does not have this host", p.balancer.Describe()),
 				Why: "it gets no requests and cannot be drained", Fix: "add it to the backend, or let ghadeploy write it: load_balancer.manage: true"})
+		}
+	}
+	return out
+}
+
+// balancerFault is the finding of a load balancer that cannot be asked, or lacks the backend.
+func balancerFault(err error) check.Finding {
+	f := check.Finding{Severity: check.Fail, Host: "load balancer", What: err.Error(), Why: "a host that cannot be drained cannot be restarted without failed requests", Fix: "bring it back, or correct load_balancer in the inventory"}
+	if none, ok := errors.AsType[*balancer.NoBackendError](err); ok {
+		f.What, f.Fix = none.Error(), "correct load_balancer.backend in the inventory, or set load_balancer.manage: true"
+	}
+	return f
+}
+
+// unsigned are the plugins whose archives hold no signature though the inventory does not
+// allow that: Grafana would not load them.
+func unsigned(c *inventory.Cluster, found []artifact.Plugin) (out []string) {
+	for i, p := range c.Grafana.Plugins {
+		if i < len(found) && !p.Unsigned && !found[i].Signed {
+			out = append(out, p.ID)
 		}
 	}
 	return out

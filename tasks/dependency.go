@@ -88,7 +88,11 @@ type outage struct {
 func (r *rollout) noteShared(ctx context.Context, all []dependency) {
 	ask := r.running()
 	if len(ask) == 0 { // before a first deployment
-		ask = []fleet.Host{r.hosts[r.cluster.Hosts[0].Name]}
+		for _, h := range r.cluster.Hosts {
+			if here, ok := r.hosts[h.Name]; ok {
+				ask = append(ask, here)
+			}
+		}
 	}
 	answers := make([]bool, len(all))
 	var wg guard.Group

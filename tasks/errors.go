@@ -64,6 +64,34 @@ func (e *CheckError) Error() string {
 	return s
 }
 
+// RefusedError is a request that is understood, and that would lose data or leave the
+// cluster on what it cannot run. Exit code 7; nothing was touched.
+type RefusedError struct {
+	Message string
+	Next    string // the command to type
+	Cause   error  // what was found; may be nil
+}
+
+// Unwrap gives the cause.
+func (e *RefusedError) Unwrap() error { return e.Cause }
+
+// Error is the message with the command.
+func (e *RefusedError) Error() string { return e.Message + "; nothing was touched; next: " + e.Next }
+
+// limit are the hosts that a plan was made for, as --limit takes them; empty: all.
+func (p *Plan) limit() string {
+	var chosen []string
+	for _, h := range p.Hosts {
+		if !h.Skipped {
+			chosen = append(chosen, h.Host)
+		}
+	}
+	if len(chosen) == len(p.Hosts) {
+		return ""
+	}
+	return strings.Join(chosen, ",")
+}
+
 // UsageError is a request that cannot be: an unknown generation, a downgrade
 // without --allow-downgrade. Exit code 3; nothing was touched.
 type UsageError struct{ Message string }
@@ -76,6 +104,7 @@ func (e *UsageError) Error() string { return e.Message }
 type MovedError struct {
 	Want, Have string   // hashes of the two plans
 	Moved      []string // what has changed; empty when that cannot be told
+	Limit      string   // the hosts that it was made for; empty: all
 }
 
 // Error says what has changed and what to do.
@@ -84,10 +113,14 @@ func (e *MovedError) Error() string {
 	if len(e.Moved) > 0 {
 		what = strings.Join(e.Moved, "; ")
 	}
-	return fmt.Sprintf("the saved plan %s is out of date (now %s): %s; next: ghadeploy plan INVENTORY -o plan.json", e.Want, e.Have, what)
+	limit := ""
+	if e.Limit != "" {
+		limit = " --limit " + e.Limit
+	}
+	return fmt.Sprintf("the saved plan %s is out of date (now %s): %s; next: ghadeploy plan INVENTORY%s -o plan.json", e.Want, e.Have, what, limit)
 }
 
 // movedSince is the error of a plan that no longer holds.
 func movedSince(before, now *Plan) error {
-	return &MovedError{Want: before.Hash, Have: now.Hash, Moved: moved(before, now)}
+	return &MovedError{Want: before.Hash, Have: now.Hash, Moved: moved(before, now), Limit: before.limit()}
 }

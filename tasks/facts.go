@@ -46,6 +46,8 @@ type Facts struct {
 	GoodAt map[string]time.Time
 	// Drained says who took the host out of the load balancer by hand.
 	Drained string
+	// Stopped says who stopped Grafana by hand; it may run again since.
+	Stopped string
 	Freeze  *lock.Holder
 	// Account is the service user; GroupGID the number of paths.group, nil where the host
 	// has no such group, or none is asked for.
@@ -209,6 +211,7 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 	"cmdline": func(p *factsParser, v []string) error { p.cmdline(v); return nil },
 	"good":    (*factsParser).good,
 	"drained": func(p *factsParser, v []string) error { p.f.Drained = v[0]; return nil },
+	"stopped": func(p *factsParser, v []string) error { p.f.Stopped = v[0]; return nil },
 	"freeze": func(p *factsParser, v []string) error {
 		p.f.Freeze = &lock.Holder{}
 		return json.Unmarshal([]byte(strings.Join(v, "\t")), p.f.Freeze)

@@ -265,7 +265,7 @@ func (r *rollout) countsAll(m grafana.Metrics, n int) bool {
 	if r.cluster.Alerting.HA == string(grafana.OnRedis) {
 		return int(m.Members.Value) >= n
 	}
-	return int(m.Members.Value) == n
+	return int(m.Members.Value) >= n && int(m.Members.Value) <= n+r.absent
 }
 
 // live opens when every running host sees at least as many nodes as run. More is

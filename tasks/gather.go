@@ -31,6 +31,10 @@ type picture struct {
 	before   []Action
 	// dump is the one that this run took; zero before, or without one.
 	dump database.Backup
+	// balancerErr is why the load balancer could not be read, where that is no error.
+	balancerErr error
+	// absent are hosts that could not be reached, and that --limit leaves out.
+	absent map[string]error
 	// server is the database server, where it was asked.
 	server databaseServer
 	mu     sync.Mutex
@@ -61,6 +65,12 @@ func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
 
 // gatherHosts is gather without the database, for those who look at that themselves.
 func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
+	return r.gatherBut(ctx, w, false)
+}
+
+// gatherBut is gatherHosts that, without the balancer, keeps why that cannot be read, so
+// that everything else can be looked at.
+func (r *Runner) gatherBut(ctx context.Context, w want, withoutBalancer bool) (*picture, error) {
 	if problems := Problems(r.c); len(problems) > 0 {
 		return nil, problems
 	}
@@ -70,8 +80,11 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 	wg.Go(func() { lbErr = r.readBalancer(ctx, p) })
 	wg.Go(func() { p.inputs.IPs, ipErr = r.addresses(ctx) })
 	var hostErr error
-	p.hosts, hostErr = r.observeAll(ctx)
+	p.hosts, p.absent, hostErr = r.observePresent(ctx, r.leftOut())
 	wg.Wait()
+	if withoutBalancer {
+		p.balancerErr, lbErr = lbErr, nil
+	}
 	if err := fleet.Join(hostErr, lbErr, ipErr); err != nil {
 		return nil, err
 	}
@@ -132,7 +145,11 @@ func (r *Runner) planBalancer(ctx context.Context, p *picture) (err error) {
 		}
 		return nil // a backend that is not there yet has no state
 	}
-	if p.states, err = b.State(ctx); err != nil {
+	p.states, err = b.State(ctx)
+	if none, ok := errors.AsType[*balancer.NoBackendError](err); ok {
+		return &RefusedError{Message: none.Error(), Cause: none, Next: "correct load_balancer.backend (or set load_balancer.manage: true), then: ghadeploy check INVENTORY"}
+	}
+	if err != nil {
 		return fmt.Errorf("%w; no host was touched; next: bring the load balancer back, then run it again", err)
 	}
 	return nil
@@ -212,6 +229,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
 		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup, here: database.OperatorHas(r.c.Database.Type),
 		allowKnownBad: r.o.AllowKnownBad, server: p.server, lines: r.readLines(ctx, p), reach: p.reach.changes(), allow: r.o.Allow,
+		absent: p.absent,
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex
@@ -222,6 +240,9 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		if s := p.states[h.Name]; s.Drained {
 			in.balancer[h.Name] = "drain"
 		}
+	}
+	for host := range p.absent {
+		in.facts[host] = &Facts{} // nothing is known of it
 	}
 	err := fleet.Each(hosts, func(i int, h fleet.Host) error {
 		old, err := r.oldTexts(ctx, p, p.hosts[i], mask)

@@ -70,7 +70,7 @@ func (r *Runner) loginsWork(ctx context.Context, p *picture) error {
 	if err != nil {
 		return err
 	}
-	refused := &RefusedError{}
+	refused := &ReachError{}
 	for i, cause := range failed {
 		if cause == nil {
 			continue

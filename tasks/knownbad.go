@@ -120,6 +120,9 @@ func (s databaseServer) reason() string {
 // badOf lists the known faults between two versions on the hosts' own settings.
 func badOf(in planInput, from, to grafana.Version) (bad []grafana.Bad, err error) {
 	for _, h := range in.cluster.Hosts {
+		if in.desired[h.Name] == nil {
+			continue
+		}
 		settings, err := grafana.SettingsOf(in.desired[h.Name].Generation.file(iniFile).Content)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.Name, err)

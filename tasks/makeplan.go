@@ -41,14 +41,19 @@ type planInput struct {
 	allowKnownBad bool
 	server        databaseServer
 	// reach are the changes that reach beyond a restart, and allow those that are meant.
-	reach []reach.Change
-	allow map[reach.Kind]bool
+	reach  []reach.Change
+	allow  map[reach.Kind]bool
+	absent map[string]error // hosts that could not be reached
 }
 
 // makePlan says what has to be done. It is pure.
 func makePlan(in planInput) (*Plan, error) {
 	p := &Plan{Schema: 1, Cluster: in.cluster.Name, Command: in.command, Before: in.before}
 	for _, h := range in.cluster.Hosts {
+		if in.absent[h.Name] != nil {
+			p.Hosts = append(p.Hosts, HostPlan{Host: h.Name, Skipped: true})
+			continue
+		}
 		hp := planHost(in, h)
 		if !in.selected[h.Name] {
 			hp.Skipped, hp.Stale, hp.Restart = true, len(hp.Actions) > 0, false
@@ -74,6 +79,10 @@ func makePlan(in planInput) (*Plan, error) {
 	if err := p.knownBad(in); err != nil {
 		return nil, err
 	}
+	if err := p.refuseAbsent(in.absent); err != nil {
+		return nil, err
+	}
+	p.withoutAbsent(in.cluster, in.absent)
 	p.warnOfMoves(in)
 	p.setApart(in)
 	return p, p.seal()
@@ -195,17 +204,29 @@ func driftOf(f *Facts, g *Generation) (out []string) {
 }
 
 func generationAction(in planInput, host string, f *Facts, g *Generation, drift []string) Action {
-	a := Action{Kind: ActionGeneration, Summary: "write generation " + g.ID, Diffs: diffFiles(f, g, in.old[host])}
+	a := Action{Kind: ActionGeneration, Summary: "write generation " + g.ID + withPlugins(g), Diffs: diffFiles(f, g, in.old[host])}
 	switch {
 	case len(drift) > 0:
 		a.Reason = "changed on the host: " + strings.Join(drift, ", ")
-		a.Summary = "write generation " + g.ID + " again (what is there goes to " + path.Join(in.cluster.Paths.State, "changed") + ")"
+		a.Summary = "write generation " + g.ID + withPlugins(g) + " again (what is there goes to " + path.Join(in.cluster.Paths.State, "changed") + ")"
 	case f.Current == "":
 		a.Reason = "first deploy to this host"
 	default:
 		a.Reason = changes(a.Diffs)
 	}
 	return a
+}
+
+// withPlugins names the plugins of a generation.
+func withPlugins(g *Generation) string {
+	if len(g.Plugins) == 0 {
+		return ""
+	}
+	var out []string
+	for _, p := range g.Plugins {
+		out = append(out, p.ID+" "+p.Version)
+	}
+	return " with " + inWords(out)
 }
 
 // changes sums a list of diffs up: "grafana.ini, 2 provisioning files".
@@ -351,7 +372,8 @@ func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
 // moment; they differ after an upgrade that was broken off.
 func (p *Plan) versionsRunning(in planInput) (lowest, highest grafana.Version, any bool) {
 	return p.versionsOf(func(host string) bool {
-		return in.facts[host].Service.Running() || in.facts[host].Current != ""
+		f := in.facts[host]
+		return f != nil && (f.Service.Running() || f.Current != "")
 	})
 }
 

@@ -71,3 +71,15 @@ func TestASavedPlanSaysWhatMoved(t *testing.T) {
 		})
 	}
 }
+
+// The command to type anew keeps what the saved plan was limited to.
+func TestAStalePlansNextCommandKeepsItsLimit(t *testing.T) {
+	p := &Plan{Hash: "a", Hosts: []HostPlan{{Host: "h1"}, {Host: "h2", Skipped: true}, {Host: "h3"}}}
+	if got := movedSince(p, &Plan{Hash: "b"}).Error(); !strings.Contains(got, "ghadeploy plan INVENTORY --limit h1,h3 -o plan.json") {
+		t.Error(got)
+	}
+	p.Hosts[1].Skipped = false
+	if got := movedSince(p, &Plan{Hash: "b"}).Error(); !strings.Contains(got, "ghadeploy plan INVENTORY -o plan.json") {
+		t.Error(got)
+	}
+}

@@ -47,6 +47,7 @@ systemctl show "$V.service" "ghadeploy-turn.service" -p Id,LoadState,ActiveState
 
 [ -r "$S/good" ] && while read -r l; do rec good "$l"; done <"$S/good"
 one drained "$S/drained"
+one stopped "$S/stopped"
 one freeze "$S/freeze.json"
 df -Pk "$(d=$R; while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done; printf %s "$d")" 2>/dev/null | while read -r _ _ _ free _; do case $free in *[!0-9]*) ;; *) rec disk "$free";; esac; done
 rec end

@@ -174,6 +174,16 @@ func (p *Plan) Empty() bool {
 	return true
 }
 
+// Version is what the hosts shall run; empty when no host is to run anything.
+func (p *Plan) Version() string {
+	for _, h := range p.Hosts {
+		if h.To.Version != "" {
+			return h.To.Version
+		}
+	}
+	return ""
+}
+
 // Host finds a host's part of the plan; nil when there is none.
 func (p *Plan) Host(name string) *HostPlan {
 	for i := range p.Hosts {

@@ -79,7 +79,7 @@ func (d drawn) happen(t *testing.T, s *scripted) {
 		case "gates not passed":
 			h.Forget()
 		case "drained":
-			_, _ = h.Run(t.Context(), remote.Command{Step: "mark as drained", Args: []string{"", "ops, today"}})
+			_, _ = h.Run(t.Context(), remote.Command{Step: "mark as drained", Args: []string{"", "drained", "ops, today"}})
 		}
 	}
 	if d.change {

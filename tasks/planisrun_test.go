@@ -220,7 +220,7 @@ func TestThePlanIsTheRun(t *testing.T) {
 			change: func(s *scripted) { s.hosts.Host("h2").Stop() }},
 		{name: "a host that is drained by hand", command: "apply", policy: PolicyRolling, run: apply,
 			change: func(s *scripted) {
-				_, _ = s.hosts.Host("h2").Run(t.Context(), remote.Command{Step: "mark as drained", Args: []string{"", "ops, today"}})
+				_, _ = s.hosts.Host("h2").Run(t.Context(), remote.Command{Step: "mark as drained", Args: []string{"", "drained", "ops, today"}})
 				s.Alerting.Label = "other"
 			}},
 		{name: "remove", command: "remove", policy: PolicyRolling, limit: []string{"h3"}, keeps: true,

@@ -8,12 +8,12 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
-// RefusedError is a change that would do harm beyond a restart, which nobody has said is
+// ReachError is a change that would do harm beyond a restart, which nobody has said is
 // meant. Exit code 7; nothing was touched.
-type RefusedError struct{ Changes []reach.Change }
+type ReachError struct{ Changes []reach.Change }
 
 // Error says of each change what is at stake, and how to go on.
-func (e *RefusedError) Error() string {
+func (e *ReachError) Error() string {
 	texts := make([]string, len(e.Changes))
 	for i, c := range e.Changes {
 		texts[i] = c.String()
@@ -23,7 +23,7 @@ func (e *RefusedError) Error() string {
 
 // refused is the error of a plan that holds such a change; nil: it holds none.
 func (p *Plan) refused() error {
-	var e RefusedError
+	var e ReachError
 	for _, c := range p.Reach {
 		if c.Refused != "" {
 			e.Changes = append(e.Changes, c)

@@ -67,7 +67,7 @@ func TestWhatReachesFurtherIsNeverRolled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, refused := errors.AsType[*RefusedError](p.refused()); refused != tt.refused {
+			if _, refused := errors.AsType[*ReachError](p.refused()); refused != tt.refused {
 				t.Errorf("refused: %v", p.refused())
 			}
 			if p.Policy.Kind != tt.policy {

@@ -2,9 +2,11 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote"
@@ -20,6 +22,8 @@ type GenerationInfo struct {
 	Current  bool      `json:"current"`
 	Previous bool      `json:"previous"` // what a rollback goes to
 	Running  bool      `json:"running"`
+	// NeedsDump: migrations ran since, so that a rollback there puts a dump back too.
+	NeedsDump bool `json:"needs_dump,omitempty"`
 }
 
 // HostReleases are the generations of one host, newest first.
@@ -30,7 +34,9 @@ type HostReleases struct {
 
 // Releases lists the generations on the selected hosts, newest first.
 func (r *Runner) Releases(ctx context.Context) ([]HostReleases, error) {
-	return each(ctx, r, func(ctx context.Context, h fleet.Host) (HostReleases, error) {
+	var mu sync.Mutex
+	var seenHosts []seen
+	out, err := each(ctx, r, func(ctx context.Context, h fleet.Host) (HostReleases, error) {
 		f, err := Observe(ctx, h, h.Name, r.c.Paths)
 		if err != nil {
 			return HostReleases{}, err
@@ -39,8 +45,39 @@ func (r *Runner) Releases(ctx context.Context) ([]HostReleases, error) {
 		if err != nil {
 			return HostReleases{}, err
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		seenHosts = append(seenHosts, seen{h, f})
 		return HostReleases{Host: h.Name, Generations: generationsOf(f, times)}, nil
 	})
+	if r.o.Command == "releases" { // a shell that completes a word does not wait for a database
+		r.notOffered(ctx, &picture{hosts: seenHosts}, out)
+	}
+	return out, err
+}
+
+// notOffered marks the generations that a rollback to would be refused.
+func (r *Runner) notOffered(ctx context.Context, p *picture, out []HostReleases) {
+	targets := map[string]string{}
+	for _, h := range p.hosts {
+		if id := previousGood(h.facts); id != "" {
+			targets[h.Name] = id
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
+	defer cancel()
+	err := r.migratedSince(ctx, p, targets)
+	if _, refused := errors.AsType[*RefusedError](err); !refused {
+		return // a database that does not answer is told by the rollback
+	}
+	for i := range out {
+		for n := range out[i].Generations {
+			g := &out[i].Generations[n]
+			if g.Previous {
+				g.Previous, g.NeedsDump = false, true
+			}
+		}
+	}
 }
 
 func generationsOf(f *Facts, times map[string]time.Time) []GenerationInfo {

@@ -27,10 +27,10 @@ fi
 rm -rf "$1/releases" "$1/generations" "$1/incoming" "$1/current"
 rmdir "$1" 2>/dev/null
 if [ "$8" = purge ]; then
-	rm -rf "$5" "$6" "$3/changed" "$3/good" "$3/drained"
+	rm -rf "$5" "$6" "$3/changed" "$3/good" "$3/drained" "$3/stopped"
 	userdel "$7" 2>/dev/null
 else
-	rm -f "$3/good" "$3/drained"
+	rm -f "$3/good" "$3/drained" "$3/stopped"
 fi
 true
 `
@@ -42,7 +42,8 @@ func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
 	if len(r.o.Limit) == 0 || len(r.o.Limit) >= len(r.c.Hosts) && !purge {
 		return nil, &UsageError{"name the hosts to remove with --limit; all of them only with --purge"}
 	}
-	p, err := r.gatherFacts(ctx)
+	selected := r.selected()
+	p, err := r.gatherFactsBut(ctx, func(h string) bool { return selected[h] })
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +52,10 @@ func (r *Runner) Remove(ctx context.Context, purge bool) (*Result, error) {
 		if hp := &plan.Hosts[i]; !hp.Skipped {
 			hp.Actions = []Action{r.removal(hp.Host, purge)}
 		}
+	}
+	r.planGone(p, plan)
+	if len(p.absent) == len(r.c.Hosts) {
+		return nil, fleet.Join(slices.Collect(maps.Values(p.absent))...)
 	}
 	rest := r.without(r.selected())
 	if len(rest.c.Hosts) > 0 {
@@ -129,12 +134,16 @@ func (r *Runner) removeLocked(ctx context.Context, p *picture, plan *Plan, rest 
 	if err != nil {
 		return err
 	}
+	if err := r.drainAbsent(ctx, p); err != nil {
+		return err
+	}
 	if err := r.stopThose(ctx, p, plan, held, gone, res); err != nil {
 		return err
 	}
 	if err := rest.execute(ctx, p2, others, held, hooks{}, res); err != nil {
 		return err
 	}
+	r.tellGone(p, res)
 	return r.cleanUp(ctx, gone, purge, res)
 }
 
@@ -173,7 +182,11 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 		}
 		return err
 	})
-	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: r.whatToTakeOut(gone)})
+	var out []fleet.Host
+	for _, h := range r.limited() {
+		out = append(out, fleet.Host{Host: h})
+	}
+	r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: r.whatToTakeOut(out)})
 	return err
 }
 
@@ -182,7 +195,7 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 // state would send requests to a host that has no Grafana.
 func (r *Runner) whatToTakeOut(gone []fleet.Host) string {
 	all := strings.Join(names(gone), ", ")
-	out := "take " + all + " out of " + r.c.File + ", or the next apply deploys to them again"
+	out := "take " + all + " out of " + r.c.File + " (--write-inventory does), or the next apply deploys to them again"
 	lb := r.c.LoadBalancer
 	switch {
 	case lb.Type == "" || lb.Type == "none" || lb.Manage && len(gone) < len(r.c.Hosts):

@@ -29,7 +29,7 @@ func TestRemoveSaysWhichServerLineStays(t *testing.T) {
 			defer r.Close()
 			said := r.whatToTakeOut([]fleet.Host{{Host: c.Hosts[2]}})
 			inventoryPart, rest, more := strings.Cut(said, "; and ")
-			if inventoryPart != "take h3 out of prod.yaml, or the next apply deploys to them again" || more != (tt.want != "") || !strings.Contains(rest, tt.want) {
+			if inventoryPart != "take h3 out of prod.yaml (--write-inventory does), or the next apply deploys to them again" || more != (tt.want != "") || !strings.Contains(rest, tt.want) {
 				t.Errorf("said %q", said)
 			}
 		})

@@ -11,7 +11,7 @@ func resumeCommand(p *Plan, done func(host string) bool) string {
 	command, _, _ := strings.Cut(p.Command, " ")
 	switch command {
 	case "upgrade":
-		return "ghadeploy upgrade INVENTORY --to " + p.Hosts[0].To.Version
+		return "ghadeploy upgrade INVENTORY --to " + p.Version()
 	case "restart", "rollback", "stop", "start", "remove":
 		left := slices.DeleteFunc(disruptedHosts(p, command), func(h string) bool { return done != nil && done(h) })
 		if len(left) == 0 {

@@ -60,15 +60,7 @@ func (r *Runner) Rollback(ctx context.Context, to, withDatabase string) (*Result
 // gatherFacts reads the hosts and the balancers, and no artifact: what is rolled back
 // to is on the hosts already.
 func (r *Runner) gatherFacts(ctx context.Context) (*picture, error) {
-	p := &picture{desired: map[string]*HostState{}}
-	var err error
-	if p.hosts, err = r.observeAll(ctx); err != nil {
-		return nil, err
-	}
-	if p.balancer, err = r.openBalancer(ctx); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return r.gatherFactsBut(ctx, r.leftOut())
 }
 
 // rollbackTargets finds each selected host's generation to go back to. Ids differ from
@@ -260,7 +252,10 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 		return &fleet.HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched", Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
 	}
 	if m.LatestAt.After(seenGood) || oneWay {
-		return &UsageError{fmt.Sprintf("migrations ran since %s was last seen good (the last, %q, at %s): it does not know the schema they made; restore the dump that was taken before: ghadeploy rollback INVENTORY --with-database DUMP (ghadeploy backup INVENTORY --list)", back, m.LatestID, m.LatestAt.Format(time.RFC3339))}
+		return &RefusedError{
+			Message: fmt.Sprintf("migrations ran since %s was last seen good (the last, %q, at %s): it does not know the schema they made; restore the dump that was taken before", back, m.LatestID, m.LatestAt.Format(time.RFC3339)),
+			Next:    "ghadeploy rollback INVENTORY --with-database DUMP (ghadeploy backup INVENTORY --list)",
+		}
 	}
 	return nil
 }

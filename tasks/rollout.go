@@ -38,6 +38,8 @@ type rollout struct {
 	hooks     hooks
 	// dump is what was taken before the first turn, as HOST:PATH; empty: none.
 	dump string
+	// absent is how many hosts could not be reached: their Grafana may be counted, or not.
+	absent int
 	// byHand are the hosts that an operator drained, and who that was: they stay drained.
 	byHand map[string]string
 	// migrations counts the rows of Grafana's migration log; nil: cannot be read.

@@ -80,12 +80,15 @@ type seen struct {
 	facts *Facts
 }
 
-// observeAll connects to all hosts of the cluster and reads them, in parallel. Every
-// host that could not be reached is in the error.
-func (r *Runner) observeAll(ctx context.Context) ([]seen, error) { return r.observe(ctx, r.c.Hosts) }
-
-// observe is observeAll of some hosts.
+// observe connects to hosts and reads them, in parallel. Every one that could not be
+// reached is in the error.
 func (r *Runner) observe(ctx context.Context, hosts []*inventory.Host) ([]seen, error) {
+	out, errs := r.observeEach(ctx, hosts)
+	return out, fleet.Join(errs...)
+}
+
+// observeEach is observe with each host's own error.
+func (r *Runner) observeEach(ctx context.Context, hosts []*inventory.Host) ([]seen, []error) {
 	r.o.Sink.Emit(event.Event{Kind: event.PhaseStarted, Run: r.id, Step: "observe", Message: fmt.Sprintf("read %d hosts", len(hosts))})
 	start := time.Now()
 	out := make([]seen, len(hosts))
@@ -103,7 +106,7 @@ func (r *Runner) observe(ctx context.Context, hosts []*inventory.Host) ([]seen, 
 	}
 	wg.Wait()
 	r.o.Sink.Emit(event.Event{Kind: event.PhaseDone, Run: r.id, Step: "observe", Seconds: time.Since(start).Seconds()})
-	return out, fleet.Join(errs...)
+	return out, errs
 }
 
 const (
@@ -145,6 +148,9 @@ func (r *Runner) observeHost(ctx context.Context, h fleet.Host) (*Facts, error) 
 		})
 		if err == nil {
 			f, err = Observe(ctx, h, h.Name, r.c.Paths)
+		}
+		if err == nil && f.Turn { // over and yet going on: it is not asked as fast as it can answer
+			err = fleet.Pause(ctx, time.Second)
 		}
 		if errors.Is(context.Cause(ctx), late) {
 			return nil, late

@@ -16,6 +16,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
 
 // Status reads the selected hosts. each, when not nil, is called with every host as
@@ -78,9 +79,12 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 		return s, err
 	}
 	var v Vitals
+	var held lock.Status
 	var wg guard.Group
 	shall := fleet.Listens(h)
 	wg.Go(func() { v = newProbe(r.c.Paths, conn, shall).guarded(ctx) })
+	// That the lock cannot be read is no news: what matters of the host is read beside it.
+	wg.Go(func() { held, _ = lock.Read(ctx, conn, r.c.Paths.State) })
 	f, err := Observe(ctx, conn, h.Name, r.c.Paths)
 	wg.Wait()
 	if now, ok := f.Listens(); ok && now != shall && err == nil {
@@ -92,6 +96,7 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 		return s, err
 	}
 	s.Reachable = true
+	s.seeLock(held)
 	s.seeHost(f)
 	s.seeGrafana(v)
 	return s, nil
@@ -107,7 +112,7 @@ func (s *HostStatus) fault(h *inventory.Host, err error) {
 // seeHost takes what the host said.
 func (s *HostStatus) seeHost(f *Facts) {
 	s.Current, s.Generation, s.PID, s.Restarts = f.Current, f.Service.Generation, f.Service.PID, f.Service.Restarts
-	s.DiskFree, s.Drained = f.DiskFree, f.Drained
+	s.DiskFree, s.Drained, s.turn = f.DiskFree, f.Drained, f.Turn
 	s.Version = runs(f).Version
 	if f.Service.Age > 0 {
 		s.Since = f.Clock.Add(-f.Service.Age).UTC()
@@ -124,17 +129,14 @@ func (s *HostStatus) seeHost(f *Facts) {
 	default:
 		s.Service = "stopped"
 	}
-	if s.Service != "running" {
-		s.problem("Grafana is %s", s.Service)
+	if s.Service == "stopped" {
+		s.Stopped = f.Stopped
 	}
 	if s.Service == "running" && s.Generation != s.Current {
 		s.problem("runs generation %s, but %s is current: apply again", orNone(s.Generation), orNone(s.Current))
 	}
 	if s.Service == "running" && !f.Service.Enabled {
 		s.problem("the unit is disabled and would stay down after a reboot: apply again")
-	}
-	if f.Turn {
-		s.problem("a turn is under way")
 	}
 }
 
@@ -199,9 +201,6 @@ func (s *HostStatus) seeBalancer(states map[string]balancer.State, err error) {
 		s.problem("load balancer: %v", err)
 	case ok:
 		s.Balancer = string(st.Status)
-		if st.Status != balancer.Up {
-			s.problem("the load balancer has it %s", st.Status)
-		}
 	case err != nil:
 		s.Balancer = "unknown"
 		s.problem("load balancer: %v", err)
@@ -216,30 +215,15 @@ const liveSettles = 30 * time.Second
 // judge adds what only the hosts together show, and the verdict.
 func (s *Status) judge(c *inventory.Cluster) {
 	n := len(c.Hosts)
-	parts := []string{""}
+	var parts []string
 	if n > 1 && (c.Alerting.HA == string(grafana.Gossip) || c.Alerting.HA == string(grafana.OnRedis)) {
 		parts = append(parts, s.judgeMembers(n, c.Alerting.HA == string(grafana.Gossip)))
 	}
 	if c.Live.Redis.Address != "" {
 		parts = append(parts, s.judgeLive(n, c))
 	}
-	healthy := 0
-	for i := range s.Hosts {
-		h := &s.Hosts[i]
-		if h.Drained != "" {
-			h.problem("drained by hand: %s", h.Drained)
-		}
-	}
 	s.sameVersion()
-	for i := range s.Hosts {
-		h := &s.Hosts[i]
-		if h.Healthy = len(h.Problems) == 0; h.Healthy {
-			healthy++
-		}
-	}
-	s.Healthy = healthy == len(s.Hosts)
-	parts[0] = fmt.Sprintf("%d of %d hosts healthy", healthy, len(s.Hosts))
-	s.Verdict = strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ", ")
+	s.decide(parts)
 }
 
 // judgeMembers compares what the hosts say of the alerting cluster of n, and gives the
@@ -259,7 +243,7 @@ func (s *Status) judgeMembers(n int, gossip bool) string {
 			least = *h.Members
 		}
 		// On Redis the key of a node that was killed counts for up to 5 minutes.
-		if *h.Members < n || *h.Members > n && gossip {
+		if *h.Members < s.answering() || *h.Members > n && gossip {
 			h.problem("alerting has %d members, %d are expected%s", *h.Members, n, foreignMembers(*h.Members > n))
 		}
 		if *h.Members > n && !gossip {
@@ -309,6 +293,8 @@ func (s *Status) judgeLive(n int, c *inventory.Cluster) string {
 			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d, and no host was started in the last %.0f s: %s", seen, n, liveSettles.Seconds(), foreignLive(h, c)))
 		case seen > n:
 			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d: the old process of a host that was restarted counts for up to 20 s more", seen, n))
+		case seen < n && seen >= s.answering():
+			// who is missing has a line of its own
 		case seen < n && settling:
 			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d so soon after a start; it takes up to 20 s", seen, n))
 		case seen < n:

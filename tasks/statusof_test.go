@@ -83,6 +83,14 @@ func TestDeadHostsDelayNobody(t *testing.T) {
 
 func count(n int) *int { return &n }
 
+// silent has host i say nothing, and the others count each other alone.
+func silent(h []HostStatus, i int) {
+	for n := range h {
+		h[n].Members, h[n].LiveNodes = count(2), count(2)
+	}
+	h[i].Members, h[i].LiveNodes, h[i].Position, h[i].Database, h[i].Version = nil, nil, nil, "", ""
+}
+
 // TestVerdict: what only the hosts together show.
 func TestVerdict(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -106,12 +114,30 @@ func TestVerdict(t *testing.T) {
 		{"a ghost after a restart", func(h []HostStatus) { h[0].LiveNodes = count(4) }, "3 of 3 hosts healthy, members 3/3, Live 3/3", "", "counts 4 nodes of 3"},
 		{"alone for some seconds after a start", func(h []HostStatus) { h[2].LiveNodes, h[2].Since = count(1), now.Add(-4*time.Second) },
 			"3 of 3 hosts healthy, members 3/3, Live 1/3", "", "so soon after a start"},
-		{"alone for long", func(h []HostStatus) { h[2].LiveNodes = count(1) }, "2 of 3 hosts healthy, members 3/3, Live 1/3", "Live sees 1 nodes", ""},
-		{"a member is missing", func(h []HostStatus) { h[1].Members = count(2) }, "2 of 3 hosts healthy, members 2/3, Live 3/3", "alerting has 2 members", ""},
-		{"two on one position", func(h []HostStatus) { h[1].Position = count(0) }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "is h1's too: both notify", ""},
-		{"not clustered", func(h []HostStatus) { h[1].Members = nil }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "alerting is not clustered", ""},
-		{"another version", func(h []HostStatus) { h[2].Version = "10.4.0" }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "runs 10.4.0, h1 runs 10.3.1", ""},
-		{"drained", func(h []HostStatus) { h[2].Drained = "ops" }, "2 of 3 hosts healthy, members 3/3, Live 3/3", "drained by hand: ops", ""},
+		{"alone for long", func(h []HostStatus) { h[2].LiveNodes = count(1) }, "degraded: 3 of 3 serve, h3 unhealthy, members 3/3, Live 1/3", "Live sees 1 nodes", ""},
+		{"a member is missing", func(h []HostStatus) { h[1].Members = count(2) }, "degraded: 3 of 3 serve, h2 unhealthy, members 2/3, Live 3/3", "alerting has 2 members", ""},
+		{"two on one position", func(h []HostStatus) { h[1].Position = count(0) }, "degraded: 3 of 3 serve, h2 unhealthy, members 3/3, Live 3/3", "is h1's too: both notify", ""},
+		{"not clustered", func(h []HostStatus) { h[1].Members = nil }, "degraded: 3 of 3 serve, h2 unhealthy, members 3/3, Live 3/3", "alerting is not clustered", ""},
+		{"another version", func(h []HostStatus) { h[2].Version = "10.4.0" }, "degraded: 3 of 3 serve, h3 unhealthy, members 3/3, Live 3/3", "runs 10.4.0, h1 runs 10.3.1", ""},
+		{"drained", func(h []HostStatus) { h[2].Drained, h[2].Balancer = "ops", "drain" }, "degraded: 2 of 3 serve, h3 drained, members 3/3, Live 3/3", "drained by hand: ops", ""},
+		{"one down, and nobody else is to blame", func(h []HostStatus) { silent(h, 1); h[1].Service, h[1].Balancer = "failed", "down" },
+			"degraded: 2 of 3 serve, h2 down, members 2/3, Live 2/3", "Grafana is failed", ""},
+		{"one unreachable", func(h []HostStatus) { silent(h, 0); h[0].Reachable, h[0].Problems = false, []string{"unreachable"} },
+			"degraded: 2 of 3 serve, h1 unreachable, members 2/3, Live 2/3", "unreachable", ""},
+		{"stopped by hand", func(h []HostStatus) { silent(h, 2); h[2].Service, h[2].Stopped = "stopped", "root@vm (pid 7)" },
+			"degraded: 2 of 3 serve, h3 stopped by hand, members 2/3, Live 2/3", "stopped by hand: root@vm (pid 7)", ""},
+		{"in a rollout", func(h []HostStatus) {
+			silent(h, 2)
+			h[2].Service, h[2].AtWork = "stopped", "root@vm (pid 7) runs apply"
+		},
+			"degraded: 2 of 3 serve, h3 in rollout, members 2/3, Live 2/3", "in rollout: root@vm (pid 7) runs apply", ""},
+		{"a rollout elsewhere", func(h []HostStatus) { h[0].AtWork = "root@vm (pid 7) runs apply" }, "3 of 3 hosts healthy, members 3/3, Live 3/3", "", ""},
+		{"the database is away", func(h []HostStatus) {
+			for i := range h {
+				h[i].Database, h[i].Problems = "failing", []string{"database failing"}
+			}
+		}, "down: 0 of 3 serve, h1, h2 and h3 down, members 3/3, Live 3/3", "database failing", ""},
+		{"down in the balancer alone", func(h []HostStatus) { h[0].Balancer = "down" }, "degraded: 2 of 3 serve, h1 down, members 3/3, Live 3/3", "the load balancer has it down", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := testCluster("h1", "h2", "h3")
@@ -124,6 +150,9 @@ func TestVerdict(t *testing.T) {
 			var problems, notes []string
 			for _, h := range s.Hosts {
 				problems, notes = append(problems, h.Problems...), append(notes, h.Notes...)
+			}
+			if len(problems) > 1 && tt.name != "the database is away" {
+				t.Errorf("one fact in several lines: %q", problems)
 			}
 			if !strings.Contains(strings.Join(problems, "\n"), tt.problem) || tt.problem == "" && len(problems) > 0 {
 				t.Errorf("problems %q, want %q", problems, tt.problem)

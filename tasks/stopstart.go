@@ -14,7 +14,10 @@ import (
 // Stop drains and stops Grafana on the selected hosts, and leaves them stopped.
 func (r *Runner) Stop(ctx context.Context) (*Result, error) {
 	return r.power(ctx, ActionStop, "drain and stop Grafana", func(ctx context.Context, t turn) error {
-		return t.stopHost(ctx, t.host, "")
+		if err := t.stopHost(ctx, t.host, ""); err != nil {
+			return err
+		}
+		return t.markStopped(ctx, r.byHand("stop"))
 	})
 }
 
@@ -22,7 +25,10 @@ func (r *Runner) Stop(ctx context.Context) (*Result, error) {
 // back into the load balancer once their gates are open.
 func (r *Runner) Start(ctx context.Context) (*Result, error) {
 	return r.power(ctx, ActionTurn, "start Grafana", func(ctx context.Context, t turn) error {
-		return t.command(ctx, verbStart, t.plan.To)
+		if err := t.command(ctx, verbStart, t.plan.To); err != nil {
+			return err
+		}
+		return t.markStopped(ctx, "")
 	})
 }
 
@@ -89,15 +95,49 @@ func (r *Runner) powerSteps(kind ActionKind, f *Facts) (out []Step) {
 	return append(out, rejoinSteps(r.c, f)...)
 }
 
-// markScript says on the host who drained it by hand, so that no later run puts it
-// back; without text it takes the mark away.
-const markScript = `umask 077; mkdir -p "$1" && if [ -n "$2" ]; then printf '%s\n' "$2" >"$1/drained"; else rm -f "$1/drained"; fi`
+// markScript says on the host, in file $2 of its state folder $1, who did something by hand:
+// what was drained no later run puts back, and what was stopped is known as such. Without
+// text it takes the mark away.
+const markScript = `umask 077; mkdir -p "$1" && if [ -n "$3" ]; then printf '%s\n' "$3" >"$1/$2"; else rm -f "$1/$2"; fi`
+
+// The marks that people's work leaves on a host.
+const (
+	markDrained = "drained"
+	markStopped = "stopped"
+)
+
+// mark sets or takes away a mark.
+func (r *Runner) mark(ctx context.Context, h fleet.Host, file, text string) error {
+	return setMark(ctx, h, r.c.Paths.State, file, text)
+}
+
+func setMark(ctx context.Context, h fleet.Host, state, file, text string) error {
+	step := "take the mark " + file + " away"
+	if text != "" {
+		step = "mark as " + file
+	}
+	_, err := h.Run(ctx, remote.Command{Step: step, Script: markScript, Args: []string{state, file, text}, Become: true, Timeout: time.Minute})
+	return err
+}
+
+// byHand is who does something by hand now, for a mark.
+func (r *Runner) byHand(command string) string {
+	h := lock.NewHolder(command, r.id)
+	return fmt.Sprintf("%s, %s", h.Who(), h.Since.Format(time.RFC3339))
+}
+
+// markStopped notes who stopped the host by hand; without text, that it is no longer so.
+func (t turn) markStopped(ctx context.Context, who string) error {
+	if f := t.facts[t.host.Name]; who == "" && (f == nil || f.Stopped == "") {
+		return nil
+	}
+	return setMark(ctx, t.host, t.cluster.Paths.State, markStopped, who)
+}
 
 // Drain takes the selected hosts out of the load balancer until Undrain; no run puts
 // them back before.
 func (r *Runner) Drain(ctx context.Context) (*Result, error) {
-	h := lock.NewHolder("drain", r.id)
-	return r.balance(ctx, "drained", fmt.Sprintf("%s, %s", h.Who(), h.Since.Format(time.RFC3339)), func(ctx context.Context, t turn) error {
+	return r.balance(ctx, "drained", r.byHand("drain"), func(ctx context.Context, t turn) error {
 		return t.leave(ctx)
 	})
 }
@@ -129,7 +169,7 @@ func (r *Runner) balance(ctx context.Context, outcome, mark string, do func(cont
 		if !selected[h.Name] {
 			return nil
 		}
-		if _, err := h.Run(ctx, remote.Command{Step: "mark as " + outcome, Script: markScript, Args: []string{r.c.Paths.State, mark}, Become: true, Timeout: time.Minute}); err != nil {
+		if err := r.mark(ctx, h, markDrained, mark); err != nil {
 			return err
 		}
 		if err := do(ctx, ro.turnOf(h)); err != nil {

@@ -75,6 +75,9 @@ func (t turn) done(ctx context.Context) error {
 	}
 	t.lock.Good(t.host.Name, t.want.Generation.ID)
 	t.outcome(t.host.Name, HostOutcome{Outcome: "done", Runs: t.plan.To.String()})
+	if err := t.markStopped(ctx, ""); err != nil {
+		return err
+	}
 	if err := t.hooks.host(ctx, hookAfterHost, t.host.Host, t.plan); err != nil {
 		t.sink.Emit(event.Event{Kind: event.Warning, Run: t.run, Host: t.host.Name, Message: "hook after_host: " + err.Error()})
 	}

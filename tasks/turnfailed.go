@@ -66,15 +66,19 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 			return t.waits(ctx, g, o)
 		}
 	}
-	lines := t.journalTail(ctx)
+	said, lines := relevant(t.journalTail(ctx))
 	state, next := t.recover(ctx, cause, wasUp)
-	if lines != "" {
-		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "the last lines of " + t.cluster.Paths.Service, Detail: lines})
-	}
 	var g *GateError
 	if errors.As(cause, &g) {
+		// Once: it stands in the error, and the run ends with that.
 		g.Journal, g.State, g.Next = lines, state, next
+		if said != "" && g.Gate == gateService || said != "" && g.Gate == gateHealth {
+			g.Saw += "; Grafana says: " + said
+		}
 		return cause
+	}
+	if lines != "" {
+		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "what " + t.cluster.Paths.Service + " says", Detail: lines})
 	}
 	var h *fleet.HostError
 	if errors.As(cause, &h) {
@@ -231,11 +235,11 @@ func (t turn) balanced() bool {
 // tailScript prints the last lines of the unit's journal, and of Grafana's log where
 // that is a file only.
 const tailScript = `
-journalctl -u "$1.service" -n 50 --no-pager -o short-iso
-[ -z "$2" ] || { echo "-- $2"; tail -n 50 "$2"; }
+journalctl -u "$1.service" -n 200 --no-pager -o short-iso
+[ -z "$2" ] || tail -n 200 "$2"
 `
 
-// journalTail is the last 50 lines of the unit, for whoever is paged.
+// journalTail is the last 200 lines of the unit, for whoever is paged.
 func (t turn) journalTail(ctx context.Context) string {
 	res, err := t.host.Run(ctx, remote.Command{
 		Step: "read the journal", Script: tailScript, Args: []string{t.cluster.Paths.Service, logFile(t.host.Host, t.cluster.Paths)},

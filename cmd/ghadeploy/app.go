@@ -46,11 +46,21 @@ type globalFlags struct {
 	output  string
 	yes     bool
 	verbose bool
+	diff    string
 	noColor bool
 	timeout time.Duration
 	// askBecome asks for the password of sudo or doas.
 	askBecome bool
 }
+
+// wholeDiffs tells whether plans show all of every diff.
+func (f globalFlags) wholeDiffs() bool { return f.verbose || f.diff == diffFull }
+
+// What --diff takes.
+const (
+	diffBrief = "brief"
+	diffFull  = "full"
+)
 
 // main runs one command line and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {

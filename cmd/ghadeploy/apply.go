@@ -47,7 +47,7 @@ func (a *app) apply(cmd *cobra.Command, o applyOptions) error {
 			return err
 		}
 		o.saved = p
-		if to := p.Hosts[0].To.Version; p.Command == planned(to) {
+		if to := p.Version(); p.Command == planned(to) {
 			// An upgrade also writes the version into the inventory.
 			return a.upgrade(cmd, upgradeOptions{changeFlags: o.changeFlags, to: to})
 		}

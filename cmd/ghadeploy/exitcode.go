@@ -20,7 +20,7 @@ const (
 	exitUnreachable = 4
 	exitGate        = 5 // a gate failed, or the cluster is not healthy
 	exitLocked      = 6
-	exitCheck       = 7
+	exitCheck       = 7 // a check failed, or what was asked for would lose data
 	exitInterrupted = 130
 )
 
@@ -51,6 +51,7 @@ func (a *app) exitCode(err error) int {
 		shell       *remote.ShellError // a host on which no command can be run
 		gate        *tasks.GateError
 		check       *tasks.CheckError
+		beyond      *tasks.ReachError
 		diagnostics inventory.Diagnostics
 		usage       *tasks.UsageError
 		paused      *tasks.PausedError
@@ -69,7 +70,7 @@ func (a *app) exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &gate):
 		return exitGate
-	case errors.As(err, &check), errors.As(err, &refused):
+	case errors.As(err, &check), errors.As(err, &refused), errors.As(err, &beyond):
 		return exitCheck
 	case errors.As(err, &paused):
 		return exitChanges

@@ -107,7 +107,7 @@ func (f *fakeRunner) Undrain(c context.Context) (*tasks.Result, error)        { 
 func (f *fakeRunner) Status(context.Context, func(tasks.HostStatus)) (*tasks.Status, error) {
 	st := &tasks.Status{Schema: 1, Cluster: f.cluster.Name, Time: then, Healthy: !f.unhealthy, Verdict: "3 of 3 hosts healthy"}
 	for _, h := range f.cluster.Hosts {
-		st.Hosts = append(st.Hosts, tasks.HostStatus{Host: h.Name, Reachable: true, Healthy: true, Service: "running", Since: then})
+		st.Hosts = append(st.Hosts, tasks.HostStatus{Host: h.Name, Reachable: true, Healthy: true, State: tasks.StateHealthy, Serves: true, Service: "running", Since: then})
 	}
 	return st, f.fail
 }

@@ -105,7 +105,7 @@ func TestLabAFailedUpgradeIsTakenBackAsItSays(t *testing.T) {
 
 	c.dashboard(t, "late") // the others serve
 	c.refused(t, exitUsage, []string{"apply", "--yes"}, "an upgrade to 10.4.0 was begun and broken off", "--to 10.4.0", "ghadeploy rollback")
-	c.refused(t, exitUsage, []string{"rollback", "--yes"}, "migrations ran since", "--with-database")
+	c.refused(t, exitCheck, []string{"rollback", "--yes"}, "migrations ran since", "--with-database")
 	c.noRestore(t, dump, exitUsage, "the hosts do not have one version", "rollback", "--with-database")
 	c.refused(t, exitFailed, []string{"rollback", "--yes", "--with-database", dump + "x"}, "no such dump", "nothing was touched")
 
@@ -214,7 +214,7 @@ func TestLabAnUpgradeThatWasBrokenOffIsToldOf(t *testing.T) {
 
 	c.refused(t, exitUsage, []string{"apply", "--yes"}, "an upgrade to 10.4.0 was begun and broken off", "upgrade "+c.inv.Path+" --to 10.4.0", "rollback")
 	c.refused(t, exitUsage, []string{"upgrade", "--to", labtest.V1032, "--yes"}, "an upgrade to 10.4.0 was begun and broken off")
-	c.refused(t, exitUsage, []string{"rollback", "--yes"}, "migrations ran since")
+	c.refused(t, exitCheck, []string{"rollback", "--yes"}, "migrations ran since")
 	found := "the hosts do not have one version"
 	if p := labtest.Ghadeploy(t, "plan", c.inv.Path, "--to", labtest.V1040); !strings.Contains(p.Stdout, found) || !strings.Contains(p.Stdout, labtest.V1040+" on "+first) {
 		t.Errorf("the plan does not say %q and that %s has %s:\n%s", found, first, labtest.V1040, p.Stdout)

@@ -78,7 +78,7 @@ func (a *app) plan(ctx context.Context, o planOptions) error {
 			return err
 		}
 	}
-	text := ui.PlanText{Style: a.streams.OutStyle, Width: a.streams.Columns(), Verbose: a.flags.verbose}
+	text := ui.PlanText{Style: a.streams.OutStyle, Width: a.streams.Columns(), Verbose: a.flags.wholeDiffs()}
 	if err := a.render(plan, func() error { return text.Write(a.streams.Out, plan) }); err != nil {
 		return err
 	}

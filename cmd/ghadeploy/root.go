@@ -35,7 +35,7 @@ func (a *app) root() *cobra.Command {
 		Short:         "Highly available Grafana on bare-metal hosts",
 		Long:          rootLong,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
+		Args: knownCommand, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -54,16 +54,30 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// knownCommand refuses a word that is no command, and says which one is near.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return usage("there is no command %q; next: ghadeploy help", args[0])
+	}
+	return usage("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+}
+
 func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.flags.limit, "limit", "l", "", "only these hosts: names, groups, globs, ~regex, a:&b:!c as in Ansible")
 	f.StringVarP(&a.flags.output, "output", "o", "text", "text or json")
 	f.BoolVarP(&a.flags.yes, "yes", "y", false, "do not ask")
 	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "show more")
+	f.StringVar(&a.flags.diff, "diff", diffBrief, "how much of what changes a plan shows: brief or full")
 	f.BoolVar(&a.flags.noColor, "no-color", false, "no colours (also NO_COLOR)")
 	f.DurationVar(&a.flags.timeout, "timeout", 0, "end the whole command after this long; 0: never")
 	f.BoolVarP(&a.flags.askBecome, "ask-become-pass", "K", false, "ask for the password of sudo or doas")
 	a.complete(root, "limit", a.completeLimit)
+	a.complete(root, "diff", fixed(diffBrief, diffFull))
 	a.complete(root, "output", fixed("text", "json"))
 }
 
@@ -78,6 +92,9 @@ func (a *app) begin(cmd *cobra.Command) error {
 	}
 	if !slices.Contains([]string{"text", "json"}, a.flags.output) && cmd.Annotations[takesFile] == "" {
 		return &tasks.UsageError{Message: "-o takes text or json, not " + a.flags.output}
+	}
+	if !slices.Contains([]string{diffBrief, diffFull}, a.flags.diff) {
+		return &tasks.UsageError{Message: "--diff takes brief or full, not " + a.flags.diff}
 	}
 	a.started = true
 	return nil

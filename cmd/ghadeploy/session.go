@@ -166,7 +166,7 @@ func (s *session) showPlan(p *tasks.Plan) {
 	if s.json() && s.flags.yes {
 		return // the plan is part of the result
 	}
-	text := ui.PlanText{Style: s.streams.ErrStyle, Width: s.streams.Columns(), Verbose: s.flags.verbose}
+	text := ui.PlanText{Style: s.streams.ErrStyle, Width: s.streams.Columns(), Verbose: s.flags.wholeDiffs()}
 	// The question that follows fails when stderr is gone.
 	_ = text.Write(s.streams.Err, p)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +24,12 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Show what every host runs, its health, its place in the alerting cluster, what
 the load balancer sees, and what is not as it was deployed.
 
-Exit code 0: healthy; 5: not healthy; 4: hosts are unreachable.`,
+The verdict tells serving from healthy: "degraded: 2 of 3 serve, h2 down". A host is
+healthy, unhealthy (it serves, and something is not as it should be), starting,
+drained or stopped by hand, in rollout (and by whom), down, or unreachable.
+
+Exit code 0: healthy; 5: degraded or down, which "level" of -o json tells apart;
+4: hosts are unreachable.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.path = a.inventoryPath(args)
@@ -35,7 +39,7 @@ Exit code 0: healthy; 5: not healthy; 4: hosts are unreachable.`,
 			return a.status(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again and again until Ctrl-C")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again and again until q or Ctrl-C")
 	cmd.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "how often with --watch")
 	return cmd
 }
@@ -80,38 +84,4 @@ func statusCode(st *tasks.Status) error {
 		return &exitError{exitGate}
 	}
 	return nil
-}
-
-// watchStatus repeats the status over the same connections until it is
-// interrupted; with -o json, one document per line.
-func (s *session) watchStatus(interval time.Duration) error {
-	lines := ui.NewNDJSON(s.streams.Out)
-	screen := ui.NewScreen(s.streams.Out, s.streams.OutTTY && s.streams.Animated, s.streams.Size)
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		st, err := s.runner.Status(s.ctx, nil)
-		if errors.Is(err, context.Canceled) && s.interrupted.Load() {
-			return nil // Ctrl-C is how watching ends
-		}
-		if st == nil || s.ctx.Err() != nil {
-			return err
-		}
-		if s.json() {
-			err = lines.Last(filled(st))
-		} else {
-			err = screen.Show(ui.StatusText(s.streams.OutStyle, s.streams.Columns(), st, s.now()))
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-s.ctx.Done():
-			if s.interrupted.Load() {
-				return nil
-			}
-			return context.Cause(s.ctx)
-		}
-	}
 }

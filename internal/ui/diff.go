@@ -19,6 +19,9 @@ func (t PlanText) diffs(b *strings.Builder, diffs []tasks.FileDiff, prefix strin
 			head += "  " + t.Style.Faint(Clean(d.Note))
 		}
 		fmt.Fprintf(b, "%s%s\n", prefix, head)
+		if d.Unified != "" && t.folded(b, d.Path, d.Change, len(diffText(d.Unified)), prefix+"  ") {
+			continue
+		}
 		unified(b, t.Style, d.Unified, prefix+"  ", limit)
 	}
 }
@@ -35,7 +38,7 @@ func unified(b *strings.Builder, s Style, text, prefix string, limit int) {
 			continue
 		}
 		if limit > 0 && shown == limit && len(lines)-i > 3 {
-			fmt.Fprintf(b, "%s%s\n", prefix, s.Faint(fmt.Sprintf("… %d more lines (-v shows all)", len(lines)-i)))
+			fmt.Fprintf(b, "%s%s\n", prefix, s.Faint(fmt.Sprintf("… %d more lines (--diff full shows all)", len(lines)-i)))
 			return
 		}
 		shown++
@@ -53,4 +56,17 @@ func diffLine(s Style, l string) string {
 		return s.Bad(l)
 	}
 	return l
+}
+
+// foldedFrom is from how many lines on a new unit is folded.
+const foldedFrom = 8
+
+// folded says of a file in one line how long it is, where nobody reads it: the unit of a
+// first deploy, which is ours and the same everywhere.
+func (t PlanText) folded(b *strings.Builder, path, change string, lines int, prefix string) bool {
+	if t.Verbose || change != "add" || lines < foldedFrom || path != "unit" {
+		return false
+	}
+	fmt.Fprintf(b, "%s%s\n", prefix, t.Style.Faint(fmt.Sprintf("… %d lines (--diff full shows them)", lines)))
+	return true
 }

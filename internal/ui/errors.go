@@ -104,10 +104,11 @@ func failure(err error) Failure {
 		check       *tasks.CheckError
 		paused      *tasks.PausedError
 		refused     *tasks.RefusedError
+		beyond      *tasks.ReachError
 	)
 	switch {
-	case errors.As(err, &refused):
-		return refusedFailure(refused)
+	case errors.As(err, &beyond):
+		return beyondFailure(beyond)
 	case errors.As(err, &diagnostics):
 		return Failure{Kind: "inventory", Message: plural(len(diagnostics), "mistake") + " in the inventory", Diagnostics: Diagnostics(diagnostics)}
 	case errors.As(err, &gate):
@@ -121,6 +122,8 @@ func failure(err error) Failure {
 		return lockedFailure(locked)
 	case errors.As(err, &check):
 		return checkFailure(check)
+	case errors.As(err, &refused):
+		return Failure{Kind: "refused", Message: refused.Message, State: "nothing was touched", Next: refused.Next}
 	case errors.As(err, &usage):
 		return Failure{Kind: "usage", Message: err.Error()}
 	case errors.As(err, &paused):
@@ -207,7 +210,7 @@ func writeFailure(b *strings.Builder, s Style, columns int, f Failure) {
 		}
 	}
 	if f.Journal != "" {
-		fmt.Fprintf(b, "%s\n%s\n", s.Faint("the last lines of "+f.Host+"'s journal:"), indent(Clean(f.Journal), "  "))
+		fmt.Fprintf(b, "%s\n%s\n", s.Faint("what "+f.Host+"'s log says of it:"), indent(Clean(f.Journal), "  "))
 	}
 }
 

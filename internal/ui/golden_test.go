@@ -124,14 +124,17 @@ func ptr[T any](v T) *T { return &v }
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func TestStatus(t *testing.T) {
-	st := &tasks.Status{Cluster: "prod", Verdict: "1 of 4 hosts healthy", Hosts: []tasks.HostStatus{
-		{Host: "g1", Reachable: true, Healthy: true, Version: "10.3.1", Generation: "3f2a91c0b7d2", Current: "3f2a91c0b7d2", Service: "running", Since: noon.Add(-26 * time.Hour),
-			Database: "ok", DatabaseLatency: ptr(0.0023), Position: ptr(0), Members: ptr(3), LiveNodes: ptr(3), Balancer: "up", DiskFree: 65e9},
-		{Host: "g2", Reachable: true, Version: "10.3.1", Generation: "3f2a91c0b7d2", Current: "9c01aa12b7d2", Service: "running", Since: noon.Add(-90 * time.Second),
-			Database: "failing", Balancer: "down", DiskFree: 1200e6, Problems: []string{"the database does not answer"}, Drift: []string{"etc/grafana.ini"}},
-		{Host: "g3", Reachable: true, Healthy: true, Service: "running", Version: "10.3.1", Drained: "by ops@laptop at 11:58", Balancer: "drain"},
-		{Host: "g4", Error: "dial tcp 10.0.0.14:22: i/o timeout"},
-	}}
+	st := &tasks.Status{Cluster: "prod", Verdict: "degraded: 1 of 6 serve, g2 and g6 down, g3 drained, g4 unreachable, g5 in rollout", Level: "degraded", Serving: 1,
+		AtWork: "ops@laptop (pid 4711) runs upgrade since 11:59:20", Hosts: []tasks.HostStatus{
+			{Host: "g1", Reachable: true, Healthy: true, State: "healthy", Serves: true, Version: "10.3.1", Generation: "3f2a91c0b7d2", Current: "3f2a91c0b7d2", Service: "running", Since: noon.Add(-26 * time.Hour),
+				Database: "ok", DatabaseLatency: ptr(0.0023), Position: ptr(0), Members: ptr(3), LiveNodes: ptr(3), Balancer: "up", DiskFree: 65e9},
+			{Host: "g2", Reachable: true, State: "down", Version: "10.3.1", Generation: "3f2a91c0b7d2", Current: "9c01aa12b7d2", Service: "running", Since: noon.Add(-90 * time.Second),
+				Database: "failing", Balancer: "down", DiskFree: 1200e6, Problems: []string{"the database does not answer"}, Drift: []string{"etc/grafana.ini"}},
+			{Host: "g3", Reachable: true, State: "drained", Service: "running", Version: "10.3.1", Drained: "ops@laptop", Balancer: "drain", Problems: []string{"drained by hand: ops@laptop at 11:58; next: ghadeploy undrain prod.yaml g3"}},
+			{Host: "g4", State: "unreachable", Error: "dial tcp 10.0.0.14:22: i/o timeout", Problems: []string{"unreachable"}},
+			{Host: "g5", Reachable: true, State: "in rollout", Service: "stopped", Problems: []string{"in rollout: ops@laptop (pid 4711) runs upgrade since 11:59:20"}},
+			{Host: "g6", Reachable: true, State: "down", Service: "failed", Balancer: "down", Problems: []string{"Grafana is failed"}},
+		}}
 	golden(t, "status", func(l look, b *strings.Builder) error { return WriteStatus(b, l.style, l.width, st, noon) })
 }
 

@@ -117,6 +117,9 @@ func marks(s Style, g tasks.GenerationInfo) string {
 	if g.Current {
 		m = append(m, "current")
 	}
+	if g.NeedsDump {
+		m = append(m, s.Warn("a rollback there needs --with-database"))
+	}
 	if g.Previous {
 		m = append(m, s.Faint("rollback goes here"))
 	}

@@ -17,7 +17,7 @@ const briefDiff = 60
 type PlanText struct {
 	Style Style
 	Width int
-	// Verbose shows diffs whole, however long.
+	// Verbose shows diffs whole, however long, and what is folded.
 	Verbose bool
 }
 
@@ -29,11 +29,11 @@ func (t PlanText) Write(w io.Writer, p *tasks.Plan) error {
 		t.upToDate(b, p)
 	} else {
 		fmt.Fprintf(b, "%s\n", t.Style.Strong(headline(p)))
-		t.outage(b, p)
 		t.reach(b, p)
 		t.before(b, p)
 		t.hosts(b, p)
-		t.policy(b, p)
+		t.policy(b, p) // from here on it is a summary, which fits a screen of 24 lines with the question
+		t.outage(b, p)
 	}
 	for _, warning := range p.Warnings {
 		t.note(b, t.Style.Warn("! "), warning)
@@ -86,11 +86,11 @@ func (t PlanText) outage(b *strings.Builder, p *tasks.Plan) {
 	if p.Policy.Kind != tasks.PolicyOneFirst {
 		return
 	}
-	what := "all hosts but one are stopped while the first migrates the database; "
+	what := "all hosts but one are stopped while the first migrates the database"
 	if len(p.Reach) > 0 && !p.Policy.Migrates {
-		what = "all hosts are stopped before the first starts anew, and the others follow; "
+		what = "all hosts are stopped before the first starts anew, and the others follow"
 	}
-	t.note(b, t.Style.Bad("! "), t.Style.Bad("OUTAGE: ")+what+p.Policy.Reason)
+	t.note(b, t.Style.Bad("! "), t.Style.Bad("OUTAGE: ")+what) // why, the policy has said
 }
 
 // note writes an indented paragraph with a mark before it.
@@ -116,8 +116,7 @@ func (t PlanText) before(b *strings.Builder, p *tasks.Plan) {
 	}
 }
 
-// hosts writes what all changing hosts have in common once, and the rest per
-// host, hosts with equal rests together.
+// hosts writes what happens on the hosts, those on which the same changes together.
 func (t PlanText) hosts(b *strings.Builder, p *tasks.Plan) {
 	hosts := changing(p)
 	if len(hosts) > 1 {
@@ -125,6 +124,15 @@ func (t PlanText) hosts(b *strings.Builder, p *tasks.Plan) {
 			hosts[i] = neutral(h)
 		}
 	}
+	for _, alike := range kindred(hosts) {
+		t.alike(b, alike)
+	}
+	t.unchanged(b, p)
+}
+
+// alike writes what all these hosts have in common once, and the rest per host, hosts
+// with equal rests together.
+func (t PlanText) alike(b *strings.Builder, hosts []tasks.HostPlan) {
 	common := shared(hosts)
 	if len(common.actions)+len(common.diffs)+len(common.merged) > 0 {
 		fmt.Fprintf(b, "\n  %s\n", t.Style.Strong("On each of "+names(hostNames(hosts))))
@@ -145,7 +153,6 @@ func (t PlanText) hosts(b *strings.Builder, p *tasks.Plan) {
 		}
 		t.group(b, g)
 	}
-	t.unchanged(b, p)
 }
 
 func hostNames(hosts []tasks.HostPlan) []string {

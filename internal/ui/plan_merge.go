@@ -43,13 +43,13 @@ func merge(diffs []hostDiff, hosts int) (m mergedDiff, ok bool) {
 			continue
 		}
 		for i, other := range all {
-			if mark(other[n]) != mark(line) {
-				return m, false // added here, removed there: not the same change
+			if keyOf(other[n]) != keyOf(line) {
+				return m, false // added here, removed there, or another key: not the same change
 			}
 			m.differ[n] = append(m.differ[n], hostLine{diffs[i].host, other[n]})
 		}
 	}
-	return m, len(m.differ) <= max(2, len(m.lines)/4)
+	return m, true
 }
 
 // mark is the first character of a diff's line: what kind of line it is.
@@ -78,9 +78,12 @@ func (t PlanText) mergedDiffs(b *strings.Builder, merged []mergedDiff, prefix st
 		r := map[string]risk{"add": harmless, "change": restarts, "delete": removes}[m.Change]
 		head := t.Style.risk(r, r.symbol()+" "+m.Path)
 		fmt.Fprintf(b, "%s%s  %s\n", prefix, head, t.Style.Faint(Clean(strings.TrimSpace(m.Note+" "+plural(len(m.differ), "line")+" by host"))))
+		if t.folded(b, m.Path, m.Change, len(m.lines), prefix+"  ") {
+			continue
+		}
 		for n, line := range m.lines {
 			if !t.Verbose && n >= briefDiff && len(m.lines)-n > 3 {
-				fmt.Fprintf(b, "%s  %s\n", prefix, t.Style.Faint(fmt.Sprintf("… %d more lines (-v shows all)", len(m.lines)-n)))
+				fmt.Fprintf(b, "%s  %s\n", prefix, t.Style.Faint(fmt.Sprintf("… %d more lines (--diff full shows all)", len(m.lines)-n)))
 				break
 			}
 			variants := m.differ[n]

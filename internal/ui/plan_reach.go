@@ -18,8 +18,8 @@ func (t PlanText) reach(b *strings.Builder, p *tasks.Plan) {
 	}
 }
 
-// refusedFailure says what is at stake, and how to go on.
-func refusedFailure(e *tasks.RefusedError) Failure {
+// beyondFailure says what is at stake, and how to go on.
+func beyondFailure(e *tasks.ReachError) Failure {
 	f := Failure{Kind: "refused", State: "nothing was touched"}
 	var texts, next []string
 	for _, c := range e.Changes {

@@ -31,30 +31,34 @@ func StatusText(s Style, columns int, st *tasks.Status, now time.Time) string {
 	for _, h := range st.Hosts {
 		problems(&b, s, columns, h)
 	}
-	verdict := st.Cluster + ": " + st.Verdict
-	if st.Healthy {
-		verdict = s.Good(verdict)
-	} else {
-		verdict = s.Bad(verdict)
+	b.WriteByte('\n')
+	if st.AtWork != "" {
+		for _, l := range wrap(cleanLine("at work: "+st.AtWork), columns) {
+			fmt.Fprintln(&b, s.Note(l))
+		}
 	}
-	fmt.Fprintf(&b, "\n%s\n", verdict)
+	mark := s.Good
+	switch {
+	case st.Healthy:
+	case st.Level == tasks.LevelDegraded:
+		mark = s.Warn
+	default:
+		mark = s.Bad
+	}
+	for _, l := range wrap(cleanLine(st.Cluster+": "+st.Verdict), columns) {
+		fmt.Fprintln(&b, mark(l))
+	}
 	return b.String()
 }
 
 func state(s Style, h tasks.HostStatus) string {
-	switch {
-	case !h.Reachable:
-		return s.Bad("unreachable")
-	case h.Drained != "" && h.Healthy:
-		return s.Warn("drained")
-	case h.Healthy:
-		return s.Good("healthy")
-	case h.Service == "running":
-		return s.Bad("unhealthy")
-	case h.Service == "starting":
-		return s.Warn(h.Service)
+	switch h.State {
+	case tasks.StateHealthy:
+		return s.Good(h.State)
+	case tasks.StateDrained, tasks.StateByHand, tasks.StateStarting, tasks.StateRollout, tasks.StateUnhealthy:
+		return s.Warn(h.State)
 	}
-	return s.Bad(orWord(h.Service, "unknown"))
+	return s.Bad(h.State)
 }
 
 // generation marks a process that is not what the link names.
@@ -136,13 +140,12 @@ func problems(b *strings.Builder, s Style, columns int, h tasks.HostStatus) {
 		line(s.Bad("x"), h.Error)
 	}
 	for _, p := range h.Problems {
-		line(s.Bad("!"), p)
+		if h.Error == "" { // else it says the same in other words
+			line(s.Bad("!"), p)
+		}
 	}
 	for _, n := range h.Notes {
 		line(s.Faint("i"), n)
-	}
-	if h.Drained != "" {
-		line(s.Warn("!"), "drained: "+h.Drained)
 	}
 	if len(h.Drift) > 0 {
 		line(s.Warn("~"), "not what was deployed: "+strings.Join(h.Drift, ", "))

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"io"
 	"os"
 	"strconv"
@@ -30,6 +31,9 @@ type Streams struct {
 	Size func() (columns, rows int)
 	// Password reads one line from the terminal without echo.
 	Password func() ([]byte, error)
+	// Keys gives the keys that are pressed on the terminal, without echo, and what gives
+	// the terminal back; nil where In is none.
+	Keys func(context.Context) (<-chan byte, func())
 }
 
 // Columns is the width to render for.
@@ -50,6 +54,9 @@ func Files(in, out, err *os.File, getenv func(string) string) Streams {
 	s.Animated = s.ErrTTY && getenv("TERM") != "dumb"
 	s.Size = sizeOf(out, err, getenv)
 	s.Password = func() ([]byte, error) { return term.ReadPassword(int(in.Fd())) }
+	if s.InTTY {
+		s.Keys = func(ctx context.Context) (<-chan byte, func()) { return keys(ctx, in) }
+	}
 	return s
 }
 

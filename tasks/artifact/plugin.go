@@ -22,6 +22,8 @@ type Plugin struct {
 	ID      string `json:"id"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
+	// Signed tells whether the archive holds a signature.
+	Signed bool `json:"-"`
 	// Walk gives the plugin's files in order; paths start with the plugin's id.
 	Walk func(yield func(name string, mode fs.FileMode, size int64, r io.Reader) error) error `json:"-"`
 }
@@ -72,7 +74,7 @@ func (s Store) plugin(ctx context.Context, p inventory.Plugin) (Plugin, error) {
 	if err := found.Match(p.ID, p.Version, ""); err != nil {
 		return Plugin{}, fmt.Errorf("%s: %w", src, err)
 	}
-	return Plugin{ID: found.ID, Version: found.Version, SHA256: have, Walk: walkPlugin(src, found)}, nil
+	return Plugin{ID: found.ID, Version: found.Version, SHA256: have, Signed: found.Signed, Walk: walkPlugin(src, found)}, nil
 }
 
 // walkPlugin streams a plugin's files, its top folder renamed to its id, which is

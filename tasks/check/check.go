@@ -52,6 +52,12 @@ type Input struct {
 	// Seen says what a named check finds in what was read of a host for the plan.
 	// host is empty for the cluster as a whole.
 	Seen func(ctx context.Context, check, host string) []Finding
+	// Front asks what users type, grafana.root_url, from the operator's machine; nil: it is
+	// not asked.
+	Front func(ctx context.Context, url string) error
+	// Unsigned are the plugins whose archives hold no signature, though the inventory does not
+	// say so.
+	Unsigned []string
 	// Balancer looks at the load balancers; nil: that check is skipped. Its
 	// findings need no Check name.
 	Balancer func(ctx context.Context) []Finding
@@ -76,7 +82,7 @@ type run struct {
 
 // registry are all checks, in the order in which findings are shown.
 func registry() []unit {
-	return slices.Concat(hostChecks(), sessionChecks(), seenChecks(), configChecks(), provisioningChecks(), databaseChecks(), knownBadChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks())
+	return slices.Concat(hostChecks(), sessionChecks(), seenChecks(), configChecks(), provisioningChecks(), databaseChecks(), knownBadChecks(), backupChecks(), redisChecks(), gossipChecks(), balancerChecks(), frontChecks())
 }
 
 // Names lists the checks, for --skip-check and its completion; each with half a

@@ -237,6 +237,18 @@ func hostURLFindings(r *run, u *url.URL) []Finding {
 }
 
 func pluginFindings(r *run) []Finding {
+	return append(unsignedFindings(r), listedPlugins(r)...)
+}
+
+// unsignedFindings are of archives that Grafana would not load.
+func unsignedFindings(r *run) (all []Finding) {
+	for _, id := range r.Unsigned {
+		all = append(all, fail("plugin "+id+" is not signed: its archive has no MANIFEST.txt", "Grafana does not load it, and says so in its log only", "set unsigned: true at it in grafana.plugins, or get the archive that Grafana's catalogue has"))
+	}
+	return all
+}
+
+func listedPlugins(r *run) []Finding {
 	var all []Finding
 	seen := map[string]bool{}
 	for _, p := range r.Cluster.Grafana.Plugins {

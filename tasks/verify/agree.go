@@ -91,14 +91,25 @@ func (p *proof) plugins(ctx context.Context) {
 		var wrong []string
 		for _, key := range slices.Sorted(maps.Keys(has)) {
 			if missing := p.without(has[key]); len(missing) > 0 {
-				wrong = append(wrong, fmt.Sprintf("%s does not have plugin %s", strings.Join(missing, " and "), key))
+				wrong = append(wrong, fmt.Sprintf("%s have plugin %s", doNot(missing), key))
 			}
 		}
 		if len(wrong) > 0 {
-			return "", &failure{strings.Join(wrong, "; "), p.command("apply", "")}
+			return "", &failure{strings.Join(wrong, "; "), p.missingPlugin(has)}
 		}
 		return fmt.Sprintf("%d besides Grafana's own", len(has)), nil
 	})
+}
+
+// missingPlugin is what to do about plugins that nodes lack. One that no node has loaded is
+// most likely on all of them, and not signed.
+func (p *proof) missingPlugin(has map[string][]string) string {
+	for _, pl := range p.in.Cluster.Grafana.Plugins {
+		if pl.Version != "" && !pl.Unsigned && len(has[pl.ID+" "+pl.Version]) == 0 {
+			return "if " + pl.ID + " is not signed, set unsigned: true at it in grafana.plugins; then " + p.command("apply", "")
+		}
+	}
+	return p.command("apply", "")
 }
 
 // without are the nodes that are not in hosts.
@@ -203,4 +214,14 @@ func (p *proof) compare(ctx context.Context, tallies []tally) error {
 		}
 	}
 	return &failure{cause, "if [database] host is a replica or a balancer in front of several, point all nodes at the one writer"}
+}
+
+// doNot is the beginning of a sentence about one host or several: "h1 does not", "h1, h2
+// and h3 do not".
+func doNot(hosts []string) string {
+	n := len(hosts)
+	if n < 2 {
+		return strings.Join(hosts, "") + " does not"
+	}
+	return strings.Join(hosts[:n-1], ", ") + " and " + hosts[n-1] + " do not"
 }

@@ -50,6 +50,7 @@ type Scripted struct {
 	linked      bool
 	good        []string
 	drained     string
+	stopped     string
 	done        chan struct{}
 	conns       []net.Conn
 }
@@ -128,23 +129,25 @@ func (s *Scripted) Run(_ context.Context, cmd remote.Command) (remote.Result, er
 
 // scripts are what the model knows, by step. Call with mu held.
 var scripts = map[string]func(s *Scripted, cmd remote.Command) (string, error){
-	"observe":                  func(s *Scripted, _ remote.Command) (string, error) { return s.facts(), nil },
-	"prepare":                  func(s *Scripted, _ remote.Command) (string, error) { s.prepared = true; return "", nil },
-	"find the home folder":     func(*Scripted, remote.Command) (string, error) { return "/home/ops", nil },
-	"unpack":                   func(s *Scripted, cmd remote.Command) (string, error) { s.releases[cmd.Args[1]] = true; return "", nil },
-	"write the generation":     (*Scripted).generation,
-	"link":                     func(s *Scripted, _ remote.Command) (string, error) { s.linked = true; return "", nil },
-	"enable the unit":          func(s *Scripted, _ remote.Command) (string, error) { s.enabled = true; return "", nil },
-	"flip":                     (*Scripted).turn,
-	"restart":                  (*Scripted).turn,
-	"stop":                     (*Scripted).turn,
-	"start":                    (*Scripted).turn,
-	"read the service's state": func(s *Scripted, _ remote.Command) (string, error) { return s.state() + "Boot=b\n", nil },
-	"follow the log":           func(*Scripted, remote.Command) (string, error) { return "gossip settled; proceeding\n", nil },
-	"delete old generations":   (*Scripted).prune,
-	"remove":                   (*Scripted).remove,
-	"mark as drained":          func(s *Scripted, cmd remote.Command) (string, error) { s.drained = cmd.Args[1]; return "", nil },
-	"mark as undrained":        func(s *Scripted, _ remote.Command) (string, error) { s.drained = ""; return "", nil },
+	"observe":                    func(s *Scripted, _ remote.Command) (string, error) { return s.facts(), nil },
+	"prepare":                    func(s *Scripted, _ remote.Command) (string, error) { s.prepared = true; return "", nil },
+	"find the home folder":       func(*Scripted, remote.Command) (string, error) { return "/home/ops", nil },
+	"unpack":                     func(s *Scripted, cmd remote.Command) (string, error) { s.releases[cmd.Args[1]] = true; return "", nil },
+	"write the generation":       (*Scripted).generation,
+	"link":                       func(s *Scripted, _ remote.Command) (string, error) { s.linked = true; return "", nil },
+	"enable the unit":            func(s *Scripted, _ remote.Command) (string, error) { s.enabled = true; return "", nil },
+	"flip":                       (*Scripted).turn,
+	"restart":                    (*Scripted).turn,
+	"stop":                       (*Scripted).turn,
+	"start":                      (*Scripted).turn,
+	"read the service's state":   func(s *Scripted, _ remote.Command) (string, error) { return s.state() + "Boot=b\n", nil },
+	"follow the log":             func(*Scripted, remote.Command) (string, error) { return "gossip settled; proceeding\n", nil },
+	"delete old generations":     (*Scripted).prune,
+	"remove":                     (*Scripted).remove,
+	"mark as drained":            func(s *Scripted, cmd remote.Command) (string, error) { s.drained = cmd.Args[2]; return "", nil },
+	"take the mark drained away": func(s *Scripted, _ remote.Command) (string, error) { s.drained = ""; return "", nil },
+	"mark as stopped":            func(s *Scripted, cmd remote.Command) (string, error) { s.stopped = cmd.Args[2]; return "", nil },
+	"take the mark stopped away": func(s *Scripted, _ remote.Command) (string, error) { s.stopped = ""; return "", nil },
 }
 
 // lock holds the host's lock until the orders end.
@@ -296,6 +299,9 @@ func (s *Scripted) facts() string {
 	}
 	if s.drained != "" {
 		rec("drained", s.drained)
+	}
+	if s.stopped != "" {
+		rec("stopped", s.stopped)
 	}
 	rec("end")
 	return b.String()
