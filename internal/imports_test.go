@@ -25,6 +25,7 @@ var rules = []struct {
 	{"remote", []string{"cmd", "tasks", "inventory", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest"}},
 	{"internal/localfile", []string{"cmd", "tasks", "inventory", "remote", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest"}},
 	{"internal/guard", []string{"cmd", "tasks", "inventory", "remote", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest", "internal/localfile"}},
+	{"internal/dbcopy", []string{"cmd", "tasks", "inventory", "remote", "internal/grafana", "internal/ui", "internal/standin", "internal/labtest", "internal/localfile"}},
 	{"internal/grafana", []string{"cmd", "tasks", "inventory", "remote", "internal/ui", "internal/standin"}},
 	{"tasks", []string{"cmd", "internal/ui"}},
 	{"internal/ui", []string{"cmd"}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/internal/dbcopy"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks"
@@ -164,6 +165,20 @@ func (f *fakeRunner) Backup(context.Context) (database.Backup, error) {
 func (f *fakeRunner) Backups(context.Context) ([]database.Backup, error) { return nil, f.fail }
 func (f *fakeRunner) Restore(context.Context, string) error              { return f.fail }
 func (f *fakeRunner) RestoreOnly(context.Context, string) error          { return f.fail }
+func (f *fakeRunner) CopyDatabase(ctx context.Context, o tasks.CopyOptions) (*dbcopy.Report, error) {
+	if o.Confirm != nil {
+		if yes, err := o.Confirm(ctx, &dbcopy.Plan{Source: o.File, Target: "database grafana", Tables: 2, Rows: 12}); err != nil || !yes {
+			return nil, err
+		}
+	}
+	return &dbcopy.Report{
+		Source: "sqlite file " + o.File, Target: "database grafana", Rows: 12, Refused: 1, Equal: true, Committed: true, CopySeconds: 1, Seconds: 2,
+		Tables:  []dbcopy.TableResult{{Table: "dashboard", Rows: 12, Target: 12, Checksum: "00ff00ff00ff00ff00ff00ff00ff00ff", TargetChecksum: "00ff00ff00ff00ff00ff00ff00ff00ff", Equal: true}},
+		Notes:   []dbcopy.Note{{Table: "dashboard", Column: "title", What: "changed", Rows: 1, Keys: []string{"id=1"}}},
+		Broken:  []dbcopy.Broken{{Table: "dashboard", Key: "id=7", Cause: "value too long"}},
+		LeftOut: []dbcopy.LeftOut{{Table: "plugin_x", Rows: 3, Why: "the target has no such table"}},
+	}, f.fail
+}
 func (f *fakeRunner) Trust(context.Context) ([]tasks.HostKey, error) {
 	return []tasks.HostKey{{Host: "h1", Type: "ssh-ed25519", Fingerprint: "SHA256:abc", Known: true}, {Host: "h2", Type: "ssh-ed25519", Fingerprint: "SHA256:def"}}, f.fail
 }

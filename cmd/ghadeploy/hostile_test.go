@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/skeema/knownhosts"
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
@@ -44,30 +45,31 @@ type hostileRecipe struct {
 
 // hostileRecipes has every command that talks to hosts.
 var hostileRecipes = map[string]hostileRecipe{
-	"apply":    {args: []string{"apply", "INVENTORY", "--yes", "--skip-check", "all", "--report", "report.html"}, database: true},
-	"backup":   {args: []string{"backup", "INVENTORY"}, database: true},
-	"check":    {args: []string{"check", "INVENTORY"}, looks: true, database: true},
-	"diff":     {args: []string{"diff", "INVENTORY"}, looks: true},
-	"drain":    {args: []string{"drain", "INVENTORY", "HOST", "--yes"}},
-	"exec":     {args: []string{"exec", "INVENTORY", "--timeout", "8s", "--", "cat", "opt/generations/aaaaaaaaaaaa/etc/grafana.ini"}, looks: true, each: true},
-	"history":  {args: []string{"history", "INVENTORY"}, looks: true, each: true},
-	"import":   {args: []string{"import", "--from-host", "HOST:/proc/self/fd/47/grafana.ini", "-O", "imported.yaml"}},
-	"lock":     {args: []string{"lock", "INVENTORY"}, looks: true, each: true},
-	"logs":     {args: []string{"logs", "INVENTORY"}, looks: true, each: true},
-	"plan":     {args: []string{"plan", "INVENTORY"}, looks: true, database: true},
-	"releases": {args: []string{"releases", "INVENTORY"}, looks: true, each: true},
-	"remove":   {args: []string{"remove", "INVENTORY", "HOST", "--yes"}},
-	"restart":  {args: []string{"restart", "INVENTORY", "--yes"}},
-	"restore":  {args: []string{"restore", "INVENTORY", "--dump", "DUMP", "--yes"}, database: true},
-	"rollback": {args: []string{"rollback", "INVENTORY", "--yes"}, database: true},
-	"start":    {args: []string{"start", "INVENTORY", "--yes"}},
-	"status":   {args: []string{"status", "INVENTORY"}, looks: true, each: true},
-	"stop":     {args: []string{"stop", "INVENTORY", "--yes"}},
-	"trust":    {args: []string{"trust", "INVENTORY", "--yes"}},
-	"undrain":  {args: []string{"undrain", "INVENTORY", "--yes"}},
-	"unlock":   {args: []string{"unlock", "INVENTORY", "--yes"}},
-	"upgrade":  {args: []string{"upgrade", "INVENTORY", "--to", "10.3.1", "--yes", "--skip-check", "all"}, database: true},
-	"verify":   {args: []string{"verify", "INVENTORY"}, database: true},
+	"apply":         {args: []string{"apply", "INVENTORY", "--yes", "--skip-check", "all", "--report", "report.html"}, database: true},
+	"backup":        {args: []string{"backup", "INVENTORY"}, database: true},
+	"check":         {args: []string{"check", "INVENTORY"}, looks: true, database: true},
+	"database copy": {args: []string{"database", "copy", "--from", "sqlite:grafana.db", "--to", "INVENTORY", "--yes"}, database: true},
+	"diff":          {args: []string{"diff", "INVENTORY"}, looks: true},
+	"drain":         {args: []string{"drain", "INVENTORY", "HOST", "--yes"}},
+	"exec":          {args: []string{"exec", "INVENTORY", "--timeout", "8s", "--", "cat", "opt/generations/aaaaaaaaaaaa/etc/grafana.ini"}, looks: true, each: true},
+	"history":       {args: []string{"history", "INVENTORY"}, looks: true, each: true},
+	"import":        {args: []string{"import", "--from-host", "HOST:/proc/self/fd/47/grafana.ini", "-O", "imported.yaml"}},
+	"lock":          {args: []string{"lock", "INVENTORY"}, looks: true, each: true},
+	"logs":          {args: []string{"logs", "INVENTORY"}, looks: true, each: true},
+	"plan":          {args: []string{"plan", "INVENTORY"}, looks: true, database: true},
+	"releases":      {args: []string{"releases", "INVENTORY"}, looks: true, each: true},
+	"remove":        {args: []string{"remove", "INVENTORY", "HOST", "--yes"}},
+	"restart":       {args: []string{"restart", "INVENTORY", "--yes"}},
+	"restore":       {args: []string{"restore", "INVENTORY", "--dump", "DUMP", "--yes"}, database: true},
+	"rollback":      {args: []string{"rollback", "INVENTORY", "--yes"}, database: true},
+	"start":         {args: []string{"start", "INVENTORY", "--yes"}},
+	"status":        {args: []string{"status", "INVENTORY"}, looks: true, each: true},
+	"stop":          {args: []string{"stop", "INVENTORY", "--yes"}},
+	"trust":         {args: []string{"trust", "INVENTORY", "--yes"}},
+	"undrain":       {args: []string{"undrain", "INVENTORY", "--yes"}},
+	"unlock":        {args: []string{"unlock", "INVENTORY", "--yes"}},
+	"upgrade":       {args: []string{"upgrade", "INVENTORY", "--to", "10.3.1", "--yes", "--skip-check", "all"}, database: true},
+	"verify":        {args: []string{"verify", "INVENTORY"}, database: true},
 }
 
 // localCommands talk to no host, and why nobody has to believe that: they are given none.
@@ -322,6 +324,9 @@ func hostLine(h *hostileHost) (lines string) {
 func (s *siege) besieged(t *testing.T, dir, hook string, args []string) besiegedRun {
 	t.Helper()
 	cmd := s.command(t, dir, hook, args)
+	if slices.Contains(args, "copy") {
+		emptySQLite(t, filepath.Join(dir, "grafana.db"))
+	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	start := time.Now()
@@ -435,6 +440,19 @@ func hookReceiver(t *testing.T) (string, *recorder) {
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(bodies, r.Body) }))
 	t.Cleanup(srv.Close)
 	return srv.URL + "/canaryHookToken6Yp", bodies
+}
+
+// emptySQLite is a database to copy from, with hardly anything in it.
+func emptySQLite(t *testing.T, file string) {
+	t.Helper()
+	db, err := sqlite3.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Exec("CREATE TABLE migration_log (id INTEGER PRIMARY KEY, migration_id TEXT, sql TEXT, success INTEGER, error TEXT, timestamp DATETIME)"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func recipeArgs(r hostileRecipe, s *siege, host string, text bool) []string {

@@ -121,7 +121,7 @@ func (a *app) commands() []*cobra.Command {
 			a.monitoringCommand(),
 		}},
 		{groupControl, []*cobra.Command{
-			a.drainCommand(), a.undrainCommand(), a.stopCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(), a.backupCommand(), a.restoreCommand(),
+			a.drainCommand(), a.undrainCommand(), a.stopCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(), a.backupCommand(), a.restoreCommand(), a.databaseCommand(),
 		}},
 	} {
 		for _, c := range group.commands {

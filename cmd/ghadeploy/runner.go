@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/ghadeploy/ghadeploy/internal/dbcopy"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
@@ -42,6 +43,7 @@ type runner interface {
 	Backups(context.Context) ([]database.Backup, error)
 	Restore(ctx context.Context, dump string) error
 	RestoreOnly(ctx context.Context, dump string) error
+	CopyDatabase(context.Context, tasks.CopyOptions) (*dbcopy.Report, error)
 	Trust(context.Context) ([]tasks.HostKey, error)
 	AcceptKeys(context.Context, []tasks.HostKey) error
 }

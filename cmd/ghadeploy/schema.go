@@ -41,6 +41,7 @@ func documents() map[string]any {
 		"lock":      lockResult{},    // and unlock
 		"backup":    backupResult{},
 		"restore":   restoreResult{},
+		"copy":      databaseCopyResult{}, // database copy
 		"trust":     trustResult{},
 		"init":      initResult{}, // and import
 		"docs":      docsResult{},
