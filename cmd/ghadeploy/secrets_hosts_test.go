@@ -219,8 +219,8 @@ func TestNoSecretIsShownInAnyForm(t *testing.T) {
 	stop := p.watch(t)
 	run(true, "validate", "inventory.yaml", "--resolve-secrets")
 	run(true, "plan", "inventory.yaml", "-v")
-	run(false, "apply", "inventory.yaml", "--yes", "-v", "--skip-check", "all", "--report", "report.html") // its turn does not start: there is no systemd
-	for _, h := range hosts {                                                                              // as if it had
+	run(false, "apply", "inventory.yaml", "--yes", "-v", "--skip-check", "all", "--report", "report.html", "--allow-database", "--allow-secret-key") // its turn does not start: there is no systemd
+	for _, h := range hosts {                                                                                                                        // as if it had
 		id := generationMade(h)
 		if id == "" {
 			t.Fatalf("%s has no new generation: %v", h.name, said)
@@ -237,7 +237,7 @@ func TestNoSecretIsShownInAnyForm(t *testing.T) {
 	run(true, "plan", "inventory.yaml", "-v")
 	run(true, "plan", "inventory.yaml", "-o", "json")
 	run(true, "plan", "inventory.yaml", "-o", "saved.json")
-	run(false, "apply", "inventory.yaml", "--yes", "-o", "json", "--skip-check", "all")
+	run(false, "apply", "inventory.yaml", "--yes", "-o", "json", "--skip-check", "all", "--allow-database", "--allow-secret-key")
 	run(true, "diff", "inventory.yaml", "-v")
 	for _, args := range [][]string{{"check"}, {"verify"}, {"status"}, {"rollback", "--yes"}} {
 		run(false, append([]string{args[0], "inventory.yaml", "-v"}, args[1:]...)...)

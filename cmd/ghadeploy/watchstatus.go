@@ -24,13 +24,6 @@ func (s *session) watchStatus(interval time.Duration) error {
 	ctx, stop := context.WithCancel(s.ctx)
 	defer stop()
 	quit := onKey(ctx, pressed, stop)
-	show := func(st *tasks.Status) error {
-		named(st, s.inventoryName())
-		if s.json() {
-			return lines.Last(filled(st))
-		}
-		return screen.Show(s.watched(interval, pressed != nil) + ui.StatusText(s.streams.OutStyle, s.streams.Columns(), st, s.now()))
-	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
@@ -41,7 +34,7 @@ func (s *session) watchStatus(interval time.Duration) error {
 		if st == nil || s.ctx.Err() != nil {
 			return err
 		}
-		if err := show(st); err != nil {
+		if err := s.showStatus(st, lines, screen, s.watched(interval, pressed != nil)); err != nil {
 			return err
 		}
 		select {
@@ -53,6 +46,15 @@ func (s *session) watchStatus(interval time.Duration) error {
 			return context.Cause(s.ctx)
 		}
 	}
+}
+
+// showStatus shows one of the statuses that are watched.
+func (s *session) showStatus(st *tasks.Status, lines *ui.NDJSON, screen *ui.Screen, above string) error {
+	named(st, s.inventoryName())
+	if s.json() {
+		return lines.Last(filled(st))
+	}
+	return screen.Show(above + ui.StatusText(s.streams.OutStyle, s.streams.Columns(), st, s.now()))
 }
 
 // watched is the line above a status that is shown again and again.
