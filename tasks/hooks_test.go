@@ -51,7 +51,7 @@ func TestHookGetsJSONOnStdinAndShortFactsInItsEnvironment(t *testing.T) {
 	}
 	want := "GHADEPLOY_ADDRESS=10.0.0.11\nGHADEPLOY_CLUSTER=prod\nGHADEPLOY_COMMAND=apply\nGHADEPLOY_HOOK=before_host\nGHADEPLOY_HOST=g1\nGHADEPLOY_RUN=20261124-1\n"
 	// What the test's own environment has besides is not the hook's.
-	env = regexp.MustCompile(`(?m)^GHADEPLOY_(LAB|GRAFANA)\w*=.*\n`).ReplaceAll(env, nil)
+	env = regexp.MustCompile(`(?m)^GHADEPLOY_(LAB|GRAFANA|TOOL)\w*=.*\n`).ReplaceAll(env, nil)
 	if string(env) != want {
 		t.Errorf("the environment is\n%s\nwant\n%s", env, want)
 	}

@@ -27,6 +27,9 @@ func TestLabBackends(t *testing.T) {
 		{"postgres", "redis", false},
 	} {
 		t.Run(tt.database+"_"+tt.alerting, func(t *testing.T) {
+			if !tt.life {
+				labtest.Slow(t)
+			}
 			lab := labtest.Need(t, "h1", "h2", "h3", "h4", "svc")
 			lab.Lock(t, "h1", "h2", "h3", "h4")
 			lab.Wipe(t, "h1", "h2", "h3", "h4")

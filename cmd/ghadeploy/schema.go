@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -97,7 +98,7 @@ func schemaOf(name string) ([]byte, error) {
 	if !ok {
 		return nil, usage("there is no document %q: inventory, %s", name, strings.Join(documentNames(), ", "))
 	}
-	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true}
+	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true, Mapper: asText}
 	s := r.Reflect(document)
 	s.Title = "ghadeploy " + name
 	text, err := json.MarshalIndent(s, "", "  ")
@@ -105,4 +106,12 @@ func schemaOf(name string) ([]byte, error) {
 		return nil, fmt.Errorf("make the schema of %s: %w", name, err)
 	}
 	return append(text, '\n'), nil
+}
+
+// asText is the schema of values that JSON has as one line of text.
+func asText(t reflect.Type) *jsonschema.Schema {
+	if t == reflect.TypeFor[tasks.Step]() {
+		return &jsonschema.Schema{Type: "string"}
+	}
+	return nil
 }

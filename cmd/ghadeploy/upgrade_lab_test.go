@@ -146,8 +146,8 @@ func TestAnUpgradeKeepsTheOthersServingAndCanBeTakenBack(t *testing.T) {
 
 	t.Run("rollback needs the dump", func(t *testing.T) {
 		r := c.begin(t, "rollback", "--yes")
-		if code := r.wait(); code != exitUsage {
-			t.Errorf("exit %d, want %d\n%s", code, exitUsage, r.story())
+		if code := r.wait(); code != exitCheck {
+			t.Errorf("exit %d, want %d\n%s", code, exitCheck, r.story())
 		}
 		wantSays(t, r, "migrations ran since", "--with-database")
 		c.wantVersions(t, labtest.V1040)

@@ -26,6 +26,7 @@ type Lab struct {
 	// KnownHosts and SSHConfig are files for ssh.
 	KnownHosts, SSHConfig string
 	addresses             map[string]string
+	own                   []string // hosts that this test has locked
 }
 
 // Need gives the lab, or skips the test, naming what it needs: hosts are those

@@ -1,12 +1,16 @@
 package labtest
 
 import (
+	"context"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Lock keeps hosts to this test until it ends; none means all of the lab. `go
@@ -27,9 +31,42 @@ func (l *Lab) Lock(t testing.TB, hosts ...string) {
 		own = append(own, h)
 		l.lockOne(t, h)
 	}
+	l.own = own
 	l.Do(t, append([]string{"heal"}, own...)...)
 	l.Do(t, append([]string{"start"}, own...)...)
+	l.quiet(t)
 }
+
+// quiet stops what other tests have left serving in the lab: the load balancer sends
+// requests to whatever answers, also to hosts that this test does not use.
+func (l *Lab) quiet(t testing.TB) {
+	var wg sync.WaitGroup
+	for h := range l.addresses {
+		if !isHost.MatchString(h) {
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			// A host that another test has is not this one's, nor one that is off.
+			f, err := os.OpenFile(filepath.Join(l.Dir, "test-"+h+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+			if err != nil {
+				return
+			}
+			defer f.Close()
+			if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil && !slices.Contains(l.own, h) {
+				return
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, _ = l.Run(ctx, h, "systemctl disable --now grafana-server 2>/dev/null; true")
+		}()
+	}
+	wg.Wait()
+}
+
+// isHost is the name of a host of the lab that may run Grafana.
+var isHost = regexp.MustCompile(`^h[0-9]+$`)
 
 func (l *Lab) lockOne(t testing.TB, host string) {
 	t.Helper()

@@ -20,6 +20,9 @@ import (
 const (
 	Limit = 10 * time.Second
 	Probe = 5 * time.Second
+	// factsWithin bounds reading a host's facts, on which most other findings stand: a busy
+	// host may take longer for them than for any other look.
+	factsWithin = 8 * time.Second
 )
 
 // Input is what the checks look at.

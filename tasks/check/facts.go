@@ -69,7 +69,7 @@ func (r *run) gatherFacts(ctx context.Context) {
 	var wg guard.Group
 	for _, h := range r.Hosts {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, Probe)
+			ctx, cancel := context.WithTimeout(ctx, factsWithin)
 			defer cancel()
 			var f hostFacts
 			err := guard.Do(func() (err error) {
@@ -94,11 +94,11 @@ func (r *run) readFacts(ctx context.Context, h fleet.Host) (hostFacts, error) {
 	sent := time.Now()
 	_, err := h.Run(ctx, remote.Command{
 		Script: factsScript, Args: []string{p.Root, p.Data, p.Etc, p.State, p.Service, p.User, p.Logs},
-		Become: true, Stdin: strings.NewReader(r.Unit), Stdout: &out, Timeout: Probe, Step: "read the host's facts",
+		Become: true, Stdin: strings.NewReader(r.Unit), Stdout: &out, Timeout: factsWithin, Step: "read the host's facts",
 	})
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return hostFacts{}, fmt.Errorf("no answer within %s: %w", Probe, err)
+			return hostFacts{}, fmt.Errorf("no answer within %s: %w", factsWithin, err)
 		}
 		return hostFacts{}, err
 	}

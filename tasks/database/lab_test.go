@@ -399,6 +399,9 @@ func tidy(h fleet.Host, script string) {
 }
 
 func TestLabNoTools(t *testing.T) {
+	lab := labtest.Need(t, "h1")
+	lab.Lock(t, "h1")
+	lab.Wipe(t, "h1") // another test may have installed them
 	h := labHost(t, "h1")
 	db := inventory.Database{Type: "mysql", Host: labServer(t, "3306")}
 	_, err := PickHost(t.Context(), []fleet.Host{h}, db)
