@@ -38,7 +38,7 @@ type AnsibleInventory struct {
 // group in many groups or of a variable of all hosts stand for any number of entries.
 const (
 	maxNamed  = 100_000   // hosts in groups
-	maxMerged = 2_000_000 // groups and variables of all hosts together
+	maxMerged = 1_000_000 // groups and variables of all hosts together
 )
 
 // AnsibleGroup is a group with its direct members.

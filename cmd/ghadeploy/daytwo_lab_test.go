@@ -65,8 +65,8 @@ func TestLabADumpGoesIntoNoOtherDatabaseThanTheHostsAreOn(t *testing.T) {
 	other := c.inv.Database + "_other"
 	c.Do(t, "db", other)
 	c.target(t, other)
-	c.refused(t, exitUsage, []string{"restore", "--dump", "h1:" + dump, "--yes"}, other, "would be put")
-	c.refused(t, exitUsage, []string{"restore", "--dump", "h1:" + dump, "--no-start", "--yes"}, "Grafana runs on", "ghadeploy stop")
+	c.noRestore(t, "h1:"+dump, exitUsage, other, "would be put")
+	c.noRestoreWith(t, []string{"--dump", "h1:" + dump, "--no-start"}, exitUsage, "Grafana runs on", "ghadeploy stop")
 }
 
 // One host's maintenance, and a machine that is new under the old name: nobody notices.

@@ -58,6 +58,13 @@ func labDeployed(t *testing.T, o labtest.Options) *labCluster {
 	})
 	c := &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: o.Hosts, home: t.TempDir()}
 	c.must(t, "apply", "--yes")
+	if o.Balancer == "haproxy" {
+		up := map[string]string{}
+		for _, h := range o.Hosts {
+			up[h] = "UP"
+		}
+		c.waitBalancer(t, up) // whose own checks take some seconds
+	}
 	return c
 }
 

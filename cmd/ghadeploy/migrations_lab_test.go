@@ -56,14 +56,19 @@ func (c *labCluster) refused(t *testing.T, code int, args []string, says ...stri
 // noRestore wants a restore to be refused with these words.
 func (c *labCluster) noRestore(t *testing.T, dump string, code int, says ...string) {
 	t.Helper()
-	r := labtest.Ghadeploy(t, "restore", c.inv.Path, "--dump", dump, "--yes")
+	c.noRestoreWith(t, []string{"--dump", dump}, code, says...)
+}
+
+func (c *labCluster) noRestoreWith(t *testing.T, flags []string, code int, says ...string) {
+	t.Helper()
+	r := labtest.Ghadeploy(t, append([]string{"restore", c.inv.Path, "--yes"}, flags...)...)
 	if r.Code != code {
-		t.Errorf("restore of %s: exit %d, want %d", dump, r.Code, code)
+		t.Errorf("restore %v: exit %d, want %d", flags, r.Code, code)
 	}
 	text := strings.Join(strings.Fields(r.Stdout+r.Stderr), " ")
 	for _, want := range says {
 		if !strings.Contains(text, want) {
-			t.Errorf("restore of %s does not say %q: %s", dump, want, text)
+			t.Errorf("restore %v does not say %q: %s", flags, want, text)
 		}
 	}
 }

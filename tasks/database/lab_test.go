@@ -404,6 +404,7 @@ func TestLabNoTools(t *testing.T) {
 	lab.Wipe(t, "h1") // another test may have installed them
 	h := labHost(t, "h1")
 	db := inventory.Database{Type: "mysql", Host: labServer(t, "3306")}
+	t.Setenv("PATH", t.TempDir()) // nor has the operator's machine any
 	_, err := PickHost(t.Context(), []fleet.Host{h}, db)
 	missing, ok := errors.AsType[*NoToolsError](err)
 	if !ok || !strings.Contains(missing.Error(), "default-mysql-client") || !strings.Contains(missing.Error(), "database.backup.command") {

@@ -39,6 +39,31 @@ func (p *proof) front() (*front, error) {
 		Transport: &http.Transport{DialContext: p.dialFront, DisableKeepAlives: true}}}, nil
 }
 
+// frontPatience is how long a balancer may take to find hosts that serve already: it looks
+// every few seconds and wants more than one good answer, and right after a first deployment
+// it has none yet.
+const frontPatience = 15 * time.Second
+
+// frontHasHosts waits until the balancer has a host to send requests to. What it says
+// after that, or does not, is for the proofs to judge.
+func (p *proof) frontHasHosts(ctx context.Context, f *front) {
+	_ = until(ctx, frontPatience, 250*time.Millisecond, func(ctx context.Context) error {
+		req, err := request(ctx, http.MethodGet, f.url+"/api/health", "", nil)
+		if err != nil {
+			return nil
+		}
+		resp, _, err := do(f.client, req)
+		if err != nil {
+			return nil
+		}
+		switch resp.StatusCode {
+		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return fmt.Errorf("%s answers status %d", f.url, resp.StatusCode)
+		}
+		return nil
+	})
+}
+
 // dialFront tries from here, then through each host.
 func (p *proof) dialFront(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: directTimeout}

@@ -193,6 +193,7 @@ func (p *proof) sessionsThroughBalancer(ctx context.Context) {
 		p.record(step, "", err)
 		return
 	}
+	p.frontHasHosts(ctx, front)
 	for _, a := range p.nodes {
 		step.From = a.name()
 		p.step(ctx, step, func(ctx context.Context) (string, error) {
