@@ -69,6 +69,19 @@ func TestLabADumpGoesIntoNoOtherDatabaseThanTheHostsAreOn(t *testing.T) {
 	c.noRestoreWith(t, []string{"--dump", "h1:" + dump, "--no-start"}, exitUsage, "Grafana runs on", "ghadeploy stop")
 }
 
+// anotherHostKey gives a host another key, and waits until its sshd shows it: a reload
+// returns before that.
+const anotherHostKey = `set -e
+cd /etc/ssh && rm -f ssh_host_ed25519_key*
+ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key
+systemctl reload ssh
+for i in $(seq 100); do
+	ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep -qF "$(cut -d' ' -f2 ssh_host_ed25519_key.pub)" && exit
+	sleep 0.1
+done
+echo 'sshd does not show its new key' >&2
+exit 1`
+
 // One host's maintenance, and a machine that is new under the old name: nobody notices.
 func TestLabMaintenanceAndAReplacedHost(t *testing.T) {
 	c := labDeployed(t, labtest.Options{Hosts: []string{"h1", "h2"}, Balancer: "haproxy", Edit: rollout(map[string]any{"settle": "0s"})})
@@ -85,7 +98,7 @@ func TestLabMaintenanceAndAReplacedHost(t *testing.T) {
 		c.must(t, "drain", "h2", "--yes")
 		c.Sh(t, "h2", "systemctl stop grafana-server")
 		c.Wipe(t, "h2")
-		c.Sh(t, "h2", "rm -f /etc/ssh/ssh_host_ed25519_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl reload ssh")
+		c.Sh(t, "h2", anotherHostKey)
 		if r := labtest.Ghadeploy(t, "plan", c.inv.Path); r.Code != exitUnreachable || !strings.Contains(r.Stderr, "h2") {
 			t.Errorf("another key under the old name: exit %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 		}
