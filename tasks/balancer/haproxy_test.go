@@ -114,7 +114,7 @@ func TestHAProxyBusyAndDownAndMissing(t *testing.T) {
 	}
 	long := make(chan error, 1)
 	go func() {
-		status, err := get(t.Context(), lab.url+"?for=2s")
+		status, err := get(t.Context(), lab.url+"?for=held")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("status %d", status)
 		}
@@ -125,6 +125,7 @@ func TestHAProxyBusyAndDownAndMissing(t *testing.T) {
 	if left, ok := errors.AsType[*BusyError](err); !ok || left.Sessions != 1 || !strings.Contains(err.Error(), "lb1: h1 still has") {
 		t.Errorf("a busy host: %v", err)
 	}
+	close(nodes[0].held)
 	if err := b.Undrain(t.Context(), nodes[1].host); err != nil {
 		t.Error(err)
 	}

@@ -23,10 +23,11 @@ type node struct {
 	host *inventory.Host
 	addr string
 	srv  *http.Server
+	held chan struct{} // requests for=held are answered when it is closed
 }
 
 func startNode(t *testing.T, name, addr string) *node {
-	n := &node{addr: addr}
+	n := &node{addr: addr, held: make(chan struct{})}
 	n.start(t)
 	_, port, _ := net.SplitHostPort(n.addr)
 	n.host = &inventory.Host{Name: name, Address: "127.0.0.1", Config: inventory.Config{
@@ -43,6 +44,13 @@ func (n *node) start(t *testing.T) {
 	}
 	n.addr = l.Addr().String()
 	n.srv = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("for") == "held" {
+			select {
+			case <-n.held:
+			case <-r.Context().Done():
+				return
+			}
+		}
 		if d, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
 			select {
 			case <-time.After(d):

@@ -140,7 +140,7 @@ func TestNginxBusy(t *testing.T) {
 	}
 	long := make(chan error, 1)
 	go func() {
-		_, err := get(t.Context(), lab.url+"?for=6s") // a reload may take seconds on a loaded machine
+		_, err := get(t.Context(), lab.url+"?for=held")
 		long <- err
 	}()
 	busy(t, lab.balancer, nodes[0].host)
@@ -151,6 +151,7 @@ func TestNginxBusy(t *testing.T) {
 	if left, ok := errors.AsType[*BusyError](err); !ok || left.Host != "h1" || left.Sessions < 1 {
 		t.Errorf("%v", err)
 	}
+	close(nodes[0].held)
 	if err := <-long; err != nil {
 		t.Errorf("the long request: %v", err)
 	}
