@@ -10,9 +10,9 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
-	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/redisconn"
 )
 
 // dependency is a server that all hosts of a cluster share. When it is away no host is
@@ -40,7 +40,7 @@ func dependencies(c *inventory.Cluster) []dependency {
 		if r.Address == "" || slices.ContainsFunc(out, func(d dependency) bool { return d.name == name }) {
 			continue
 		}
-		out = append(out, dependency{name: name, away: func(ctx context.Context, h fleet.Host) error { return check.RedisAway(ctx, h, r) }})
+		out = append(out, dependency{name: name, away: func(ctx context.Context, h fleet.Host) error { return redisconn.Away(ctx, h, r) }})
 	}
 	return out
 }

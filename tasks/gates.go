@@ -21,7 +21,7 @@ const (
 	gateService   = "service"   // systemd: active, same process, no restarts
 	gateHealth    = "health"    // /api/health ok, the expected version
 	gateMembers   = "members"   // alerting: members and distinct positions, on every host
-	gateLive      = "live"      // Live: at least as many nodes as run
+	gateLive      = "live"      // Live: every running host is one of its nodes
 	gateBalancer  = "balancer"  // the load balancer sends requests
 	gateSettle    = "settle"    // alerting notifies exactly once again
 	gateStability = "stability" // still the same process at the end of the turn
@@ -266,32 +266,6 @@ func (r *rollout) countsAll(m grafana.Metrics, n int) bool {
 		return int(m.Members.Value) >= n
 	}
 	return int(m.Members.Value) >= n && int(m.Members.Value) <= n+r.absent
-}
-
-// live opens when every running host sees at least as many nodes as run. More is
-// a ghost: the old process of a restarted host counts for up to 20 s.
-func (r *rollout) live(host string) gate {
-	return gate{name: gateLive, timeout: r.cluster.Rollout.GateTimeout, look: func(ctx context.Context) (bool, string, error) {
-		running := r.cohort(gateLive, host)
-		open := true
-		var saw []string
-		for i, v := range r.readAll(ctx, running) {
-			h := running[i]
-			if err := lost(h, v.MetricsErr); err != nil {
-				return false, "", err
-			}
-			switch {
-			case errors.Is(v.MetricsErr, errMetricsOff):
-				return true, errMetricsOff.Error(), nil
-			case v.MetricsErr != nil:
-				open, saw = false, append(saw, fmt.Sprintf("%s: %v", h.Name, v.MetricsErr))
-			default:
-				saw = append(saw, fmt.Sprintf("%s: %.0f nodes", h.Name, v.Metrics.LiveNodes.Value))
-				open = open && int(v.Metrics.LiveNodes.Value) >= len(running)
-			}
-		}
-		return open, fmt.Sprintf("want %d: %s", len(running), strings.Join(saw, "; ")), nil
-	}}
 }
 
 // readAll takes a reading of all hosts at once.

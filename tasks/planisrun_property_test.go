@@ -20,6 +20,7 @@ type drawn struct {
 	hosts    []string
 	happened map[string]string // by host
 	change   bool              // of the configuration
+	tells    bool              // Redis tells of the nodes of Live
 	command  string
 	set      func(c *inventory.Cluster)
 }
@@ -45,6 +46,7 @@ func drawCase(rt *rapid.T) drawn {
 		ha = rapid.SampledFrom([]string{"gossip", "none"}).Draw(rt, "ha of one host")
 	}
 	live := rapid.Bool().Draw(rt, "live")
+	d.tells = rapid.Bool().Draw(rt, "Redis tells")
 	batch := rapid.SampledFrom([]string{"1", "2", "50%"}).Draw(rt, "batch")
 	most := rapid.SampledFrom([]string{"1", "2", "50%"}).Draw(rt, "max_unavailable")
 	auto := rapid.Bool().Draw(rt, "settle auto")
@@ -92,6 +94,9 @@ func (d drawn) run(t *testing.T) string {
 	s := newScripted(t, d.hosts...)
 	s.Name = d.name
 	d.set(s.Cluster)
+	if d.tells {
+		s.hosts.MeetOnRedis(s.Live.Redis.Prefix)
+	}
 	s.deployed(t)
 	d.happen(t, s)
 	r := s.runner(d.command, Options{})

@@ -128,8 +128,8 @@ func (p *Plan) alone(in planInput) error {
 // withoutPauses takes out of a rollout what keeps hosts waiting that are stopped.
 func (p *Plan) withoutPauses() { p.Policy.Canary, p.Policy.Bake, p.Policy.PauseAfter = false, 0, 0 }
 
-// leaveToTheEnd takes a gate out of the turns. Grafana refreshes the number of Live
-// nodes every 10 s; while nobody is served yet, one wait for all hosts is enough.
+// leaveToTheEnd takes a gate out of the turns. Where only the metric tells of Live's
+// nodes it lags by 10 s; while nobody is served yet, one wait for all hosts is enough.
 func (p *Plan) leaveToTheEnd(gate string) {
 	p.Policy.Gates = slices.DeleteFunc(p.Policy.Gates, func(g string) bool { return g == gate })
 	for _, hp := range p.Hosts {

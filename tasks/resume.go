@@ -33,6 +33,7 @@ func (t turn) send(ctx context.Context, v verb, to Deployed) error {
 		if !errors.As(err, &gone) || gone.Host != t.host.Name || ctx.Err() != nil {
 			return err
 		}
+		defer t.presence.doubt(t.host.Name)
 		t.say(event.Warning, t.host.Name,
 			err.Error()+"; what was begun ends on the host by itself; reconnecting for up to "+t.linkPatience().String())
 		var f *Facts
@@ -73,7 +74,14 @@ func (t turn) resume(ctx context.Context, v verb, to Deployed, f *Facts) error {
 }
 
 // tell sends the turn. Starts of a run go one after another.
-func (t turn) tell(ctx context.Context, v verb, to Deployed) error {
+func (t turn) tell(ctx context.Context, v verb, to Deployed) (err error) {
+	if v == verbStop {
+		t.presence.doubt(t.host.Name)
+	} else {
+		t.noteBefore(ctx, t.host, t.plan.To.Version)
+		t.presence.begin(t.host.Name)
+		defer func() { t.presence.end(t.host.Name, err == nil) }()
+	}
 	if v != verbStop && locksMigrations(to.Version) {
 		over, err := t.starts.next(ctx, func() {
 			t.say(event.StepProgress, t.host.Name, "wait until another host has started: both would want the migration lock")

@@ -60,6 +60,9 @@ type rollout struct {
 	// starts keeps hosts from starting at the same moment.
 	starts starts
 
+	// presence is what Redis says of the nodes of Live.
+	presence presence
+
 	// facts are what was found on the hosts before the first turn.
 	facts map[string]*Facts
 

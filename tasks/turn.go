@@ -192,6 +192,7 @@ func (t turn) join(ctx context.Context, version string) error {
 	}
 	err = t.pass(ctx, want)
 	if errors.Is(err, errRebooted) {
+		t.presence.doubt(t.host.Name)
 		err = t.pass(ctx, want)
 	}
 	if err != nil {

@@ -1,6 +1,9 @@
 package grafana
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ForeignLive says what it means that Live counts more nodes than there are
 // hosts, though none was started lately, and what to do about it. redis and prefix
@@ -23,4 +26,11 @@ func LiveChannel(v Version, prefix string) string {
 		return prefix + "." + channel
 	}
 	return channel
+}
+
+// LiveNodeChannels is what the name of the channel begins with that each node of Live
+// subscribes to for itself, milliseconds after its start; its id follows. Seen from 8.5.15
+// to 12.4.0 (centrifuge 0.19 to 0.38, broker_redis.go, nodeChannelID).
+func LiveNodeChannels(v Version, prefix string) string {
+	return strings.TrimSuffix(LiveChannel(v, prefix), "control") + "node."
 }

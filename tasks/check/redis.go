@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -16,10 +15,8 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
+	"github.com/ghadeploy/ghadeploy/tasks/redisconn"
 )
-
-// redisTimeout bounds one dial, read or write.
-const redisTimeout = 3 * time.Second
 
 func redisChecks() []unit {
 	return []unit{
@@ -73,7 +70,7 @@ const redisWhy = "Grafana starts all the same and each host goes on alone withou
 
 // tryRedis logs in, looks at the role and sends itself a message.
 func tryRedis(ctx context.Context, name string, h fleet.Host, cfg inventory.Redis) []Finding {
-	client, err := openRedis(ctx, h, cfg)
+	client, err := redisconn.Open(ctx, h, cfg)
 	if err != nil {
 		return []Finding{fail(err.Error(), redisWhy, "correct the paths under tls:")}
 	}

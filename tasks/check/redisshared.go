@@ -13,11 +13,12 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/redisconn"
 )
 
 // sharedWith finds other clusters on the Redis of the check of that name.
 func (r *run) sharedWith(ctx context.Context, check string, h fleet.Host, cfg inventory.Redis) []Finding {
-	client, err := openRedis(ctx, h, cfg)
+	client, err := redisconn.Open(ctx, h, cfg)
 	if err != nil {
 		return nil
 	}
@@ -35,7 +36,7 @@ func (r *run) sharedWith(ctx context.Context, check string, h fleet.Host, cfg in
 // every key there for a peer (redis_peer.go). Our own are named after our hosts.
 func (r *run) foreignPeers(ctx context.Context, client redis.UniversalClient, cfg inventory.Redis) []Finding {
 	prefix := or(cfg.Prefix, r.Cluster.Name)
-	keys, err := allKeys(ctx, client, escapeGlob(prefix)+":*")
+	keys, err := allKeys(ctx, client, redisconn.EscapeGlob(prefix)+":*")
 	if err != nil {
 		return nil
 	}
@@ -100,10 +101,6 @@ func (r *run) running() int {
 		}
 	}
 	return n
-}
-
-func escapeGlob(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
 }
 
 // isCluster tells a node of a Redis Cluster, which answers PING like any other.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 var performed = regexp.MustCompile(`msg="migrations completed" performed=(\d+) skipped=(\d+) duration=`)
@@ -110,7 +112,20 @@ func (s *suite) waitLive(t *testing.T) {
 	})
 }
 
-func (s *suite) liveNodes(t *testing.T) { s.waitLive(t) }
+// liveNodes: each node subscribes to a channel of its own in Redis long before the metric
+// counts it, keeps its name, and has another one after a restart.
+func (s *suite) liveNodes(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: s.redis.address(), Password: s.redis.password})
+	defer client.Close()
+	s.waitLive(t)
+	channels, err := client.PubSubChannels(t.Context(), "gf_live.node.*").Result()
+	if err != nil || len(channels) != len(s.nodes) {
+		t.Errorf("Redis has %v (%v), want one of each of %d nodes", channels, err, len(s.nodes))
+	}
+	if n, err := client.PubSubNumSub(t.Context(), "gf_live.control").Result(); err != nil || int(n["gf_live.control"]) != len(s.nodes) {
+		t.Errorf("%v listen to all (%v)", n, err)
+	}
+}
 
 func (s *suite) restarted(t *testing.T) {
 	n := s.nodes[0]

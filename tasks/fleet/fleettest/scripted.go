@@ -28,6 +28,7 @@ import (
 type Cluster struct {
 	mu    sync.Mutex
 	hosts []*Scripted
+	live  *Live // nil: its nodes count each other at once, and there is no Redis
 }
 
 // Scripted is one host of a [Cluster]. Scripts are known by their step; one that is not
@@ -36,6 +37,10 @@ type Scripted struct {
 	Name string
 	// Fail is asked before a command is carried out; its error is the command's. Nil: none.
 	Fail func(cmd remote.Command) error
+	// Astray: its node of Live is on another Redis than the others', alone.
+	Astray bool
+	// Strays: it will be so from its next start on.
+	Strays bool
 	// Asked are the steps of all commands, in order.
 	Asked []string
 
@@ -45,6 +50,8 @@ type Scripted struct {
 	current     string
 	runs        string // generation of the process; empty: none runs
 	started     int    // when, as a number that grows
+	startedAt   time.Time
+	endedAt     time.Time // of what ran before; zero: nothing did
 	prepared    bool
 	enabled     bool
 	linked      bool
@@ -90,7 +97,7 @@ func (c *Cluster) Running() (out []string) {
 func (s *Scripted) Stop() {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	s.runs = ""
+	s.ended()
 }
 
 // Change has a file of the current generation be another one than was deployed.
@@ -200,7 +207,7 @@ func (s *Scripted) generation(cmd remote.Command) (string, error) {
 func (s *Scripted) turn(cmd remote.Command) (string, error) {
 	verb, id := cmd.Step, cmd.Args[len(cmd.Args)-1]
 	if verb != "start" {
-		s.runs = ""
+		s.ended()
 	}
 	if verb == "flip" {
 		if s.generations[id] == nil {
@@ -220,7 +227,8 @@ func (c *Cluster) start(s *Scripted) {
 	for _, h := range c.hosts {
 		last = max(last, h.started)
 	}
-	s.runs, s.enabled, s.started = s.current, true, last+1
+	s.runs, s.enabled, s.started, s.startedAt = s.current, true, last+1, time.Now()
+	s.Astray = s.Strays
 }
 
 func (s *Scripted) prune(cmd remote.Command) (string, error) {
@@ -312,9 +320,13 @@ func (s *Scripted) Put(_ context.Context, up remote.Upload) (remote.UploadResult
 	return remote.UploadResult{}, nil
 }
 
-// Dial implements fleet.Conn: Grafana answers on its port, and nobody elsewhere.
-func (s *Scripted) Dial(_ context.Context, _, address string) (net.Conn, error) {
+// Dial implements fleet.Conn: Grafana answers on its port, Redis where there is one, and
+// nobody elsewhere.
+func (s *Scripted) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	_, port, _ := net.SplitHostPort(address)
+	if port == "6379" && s.c.live != nil {
+		return s.c.live.Dial(ctx, network, address)
+	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	if port != "3000" || s.runs == "" {
@@ -347,8 +359,7 @@ func (s *Scripted) serve(conn net.Conn) {
 func (s *Scripted) answer(page string) string {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	release := s.generations[s.runs][""]
-	version := release[:max(strings.LastIndexByte(release, '-'), 0)]
+	version := s.version()
 	if strings.HasSuffix(page, "/api/health") {
 		return fmt.Sprintf(`{"database": "ok", "version": %q}`, version)
 	}
@@ -363,7 +374,7 @@ func (s *Scripted) answer(page string) string {
 		}
 	}
 	return fmt.Sprintf("grafana_build_info{version=%q} 1\nalertmanager_cluster_members %d\nalertmanager_peer_position %d\ngrafana_live_node_num_nodes %d\n",
-		version, n, position, n)
+		version, n, position, s.liveNodes())
 }
 
 // Listen implements fleet.Conn; nothing of a rollout listens.

@@ -1,4 +1,4 @@
-package check
+package redisconn
 
 import (
 	"context"
@@ -16,12 +16,12 @@ import (
 // notNow are the replies of a Redis that will serve in a while.
 var notNow = []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"}
 
-// RedisAway says why Redis does not answer through a host. It is nil when Redis does,
+// Away says why Redis does not answer through a host. It is nil when Redis does,
 // when it refuses us, and when nobody can tell, since the host is lost or does not forward.
-func RedisAway(ctx context.Context, h fleet.Host, cfg inventory.Redis) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*redisTimeout)
+func Away(ctx context.Context, h fleet.Host, cfg inventory.Redis) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*Timeout)
 	defer cancel()
-	client, err := openRedis(ctx, h, cfg)
+	client, err := Open(ctx, h, cfg)
 	if err != nil {
 		return nil // of the operator's own certificates
 	}

@@ -1,4 +1,4 @@
-package check
+package redisconn
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -19,15 +20,18 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
 
-// openRedis is a client whose every connection goes out from h; its dials, which
+// Timeout bounds one dial, read or write.
+const Timeout = 3 * time.Second
+
+// Open gives a client whose every connection goes out from h; its dials, which
 // it makes in the background on contexts of its own, end with life. Close it.
-func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error) {
+func Open(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.UniversalClient, error) {
 	// It prints failed dials on standard error by itself; they come back as errors.
 	logging.Disable()
 	var secure *tls.Config
 	if cfg.TLS != nil {
 		var err error
-		if secure, err = redisTLS(cfg.TLS); err != nil {
+		if secure, err = tlsConfig(cfg.TLS); err != nil {
 			return nil, err
 		}
 	}
@@ -46,7 +50,7 @@ func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.U
 			return nil, err
 		}
 		if secure == nil {
-			return c, nil
+			return &bounded{Conn: c}, nil
 		}
 		own := secure.Clone()
 		if own.ServerName == "" {
@@ -57,13 +61,13 @@ func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.U
 			_ = c.Close()
 			return nil, fmt.Errorf("TLS with %s: %w", address, err)
 		}
-		return t, nil
+		return &bounded{Conn: t}, nil
 	}
 	opts := &redis.UniversalOptions{
 		Addrs: strings.Split(strings.ReplaceAll(cfg.Address, " ", ""), ","), Dialer: dial,
 		Username: cfg.Username, Password: cfg.Password.Reveal(), DB: cfg.DB,
 		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
-		MaxRetries: -1, DialerRetries: 1, DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
+		MaxRetries: -1, DialerRetries: 1, DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout,
 		MaxRedirects: 3, PoolSize: 3, IsClusterMode: cfg.Cluster,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -74,7 +78,7 @@ func openRedis(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.U
 }
 
 // givesPassword tells whether a login at address shows the password to whichever process
-// of the host itself listens there. Elsewhere nobody can be asked ([openPassword] warns).
+// of the host itself listens there. Elsewhere nobody can be asked (check warns).
 func givesPassword(h fleet.Host, cfg inventory.Redis, address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	secret := cfg.Password.IsSet() || cfg.Sentinel != nil && cfg.Sentinel.Password.IsSet()
@@ -82,7 +86,7 @@ func givesPassword(h fleet.Host, cfg inventory.Redis, address string) bool {
 	return err == nil && secret && !verified && (database.Loopback(address) || host == h.Address)
 }
 
-func redisTLS(t *inventory.RedisTLS) (*tls.Config, error) {
+func tlsConfig(t *inventory.RedisTLS) (*tls.Config, error) {
 	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
 	if t.CACert != "" {
 		text, err := localfile.Read(context.Background(), t.CACert, localfile.Small)
