@@ -15,6 +15,8 @@ import (
 type checker struct {
 	rep *reporter
 	bad map[*node]bool // reported already; decoding leaves them alone
+	// partial: what is missing may stand in another file.
+	partial bool
 }
 
 func (c *checker) fail(n *node, hint, format string, args ...any) {
@@ -192,6 +194,9 @@ func (c *checker) list(n *node, it *item, what string) {
 	if it.nonEmpty && len(n.items) == 0 {
 		c.fail(n, "", "%s is empty", what)
 	}
+	// An element is whole: lists of two files are not merged.
+	defer func(was bool) { c.partial = was }(c.partial)
+	c.partial = false
 	for i, e := range n.items {
 		if e.shape == nullShape {
 			c.fail(e, "", "%s[%d] is empty", what, i)
@@ -218,7 +223,7 @@ func (c *checker) section(n *node, it *item, what string) {
 		c.check(e.value, f, join(what, e.key))
 	}
 	for _, f := range it.fields {
-		if f.required && n.get(f.name) == nil {
+		if f.required && !c.partial && n.get(f.name) == nil {
 			c.rep.hintf(n.pos, f.howTo(join(what, f.name)), "missing key %q%s", f.name, inside(what))
 		}
 	}

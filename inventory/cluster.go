@@ -10,6 +10,9 @@ type Cluster struct {
 	// File is the path of the inventory as the operator gave it; Dir is the
 	// absolute folder that relative paths in it are relative to.
 	File, Dir string
+	// Extends are the files that the inventory extends, the nearest first; relative ones are
+	// relative to what File is relative to.
+	Extends []string
 	// Hosts runs Grafana, in file order (ranges expanded in place).
 	Hosts []*Host
 	// Groups in file order, which is also their order of precedence.

@@ -13,7 +13,8 @@ import (
 type decoder struct {
 	rep  *reporter
 	bad  map[*node]bool
-	dir  string
+	dir  string            // of the inventory
+	dirs map[string]string // of the files that it extends
 	opts Options
 	refs *resolver
 }
@@ -60,15 +61,26 @@ func (d *decoder) texts(n *node) []string {
 	return out
 }
 
+// dirOf is the folder that paths and references in n are relative to: that of the file
+// which n stands in.
+func (d *decoder) dirOf(n *node) string {
+	if n != nil {
+		if dir, ok := d.dirs[n.pos.File]; ok {
+			return dir
+		}
+	}
+	return d.dir
+}
+
 // path returns a local path, absolute.
 func (d *decoder) path(n *node) string {
-	return absolute(d.dir, d.opts.home(), d.text(n, ""))
+	return absolute(d.dirOf(n), d.opts.home(), d.text(n, ""))
 }
 
 func (d *decoder) paths(n *node) []string {
 	var out []string
 	for _, p := range d.texts(n) {
-		out = append(out, absolute(d.dir, d.opts.home(), p))
+		out = append(out, absolute(d.dirOf(n), d.opts.home(), p))
 	}
 	return out
 }
@@ -90,7 +102,7 @@ func (d *decoder) program(n *node) string {
 	if !strings.Contains(word, "/") {
 		return line
 	}
-	word = absolute(d.dir, d.opts.home(), word)
+	word = absolute(d.dirOf(n), d.opts.home(), word)
 	if rest != "" {
 		return word + " " + rest
 	}
@@ -160,11 +172,12 @@ var shellReference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 // resolve reads the references in a value. source is empty for a literal.
 func (d *decoder) resolve(n *node) (value, source string, ok bool) {
 	var err error
+	refs := d.refs.in(d.dirOf(n))
 	if n.tag == ageTag {
-		got := d.refs.reference(part{kind: ageTag, text: n.text})
+		got := refs.reference(part{kind: ageTag, text: n.text})
 		value, source, err = got.value, "age", got.err
 	} else {
-		value, source, err = d.refs.value(n.text)
+		value, source, err = refs.value(n.text)
 	}
 	if err != nil {
 		d.fail(n, "%s", err)

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,33 @@ func FuzzReferences(f *testing.F) {
 		parts, err := splitReferences(s)
 		if err == nil && len(parts) == 0 {
 			t.Errorf("%q has no parts", s)
+		}
+	})
+}
+
+// Whatever two files say, one extends the other or both are refused, soon; nothing of a file
+// that has nothing to do with inventories is shown.
+func FuzzExtends(f *testing.F) {
+	for _, s := range [][2]string{
+		{"extends: d\ncluster: a\nhosts: {g1: {}}\n", sharedDefaults}, {"extends: d\n", "extends: i\n"}, {"extends: [d]", "extends: {a: b}\nssh: 1"},
+		{"extends: d\nssh: {user: }\ngrafana: &a {config: *a}\n", "grafana: {config: {a: {b: c}}}\nssh: {user: x, port: 1}\n"}, {"extends: d", "SENTINEL: [x"},
+		{"extends: d\nload_balancer: {hosts: {}}\n", "load_balancer: {hosts: }\nx-a: 1\n<<: {ssh: {}}\n"}, {"all: {vars: {ghadeploy: {extends: d}}}", "all: {}\nssh: {}"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	dir := f.TempDir()
+	own, defaults := filepath.Join(dir, "i"), filepath.Join(dir, "d")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if err := errors.Join(os.WriteFile(own, []byte(a), 0o600), os.WriteFile(defaults, []byte(b), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(t.Context(), own, Options{SkipFiles: true})
+		if err == nil && len(c.Extends) > 0 && c.Name == "" {
+			t.Error("an inventory without a name")
+		}
+		ours := newReporter(defaults, []byte(b)).speaksOfUs()
+		if err != nil && !ours && strings.Contains(b, "SENTINEL") && strings.Contains(err.Error(), "SENTINEL") && !strings.Contains(a, "SENTINEL") {
+			t.Errorf("it shows what is no inventory: %v", err)
 		}
 	})
 }

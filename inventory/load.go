@@ -35,7 +35,8 @@ func (o Options) home() string {
 // defaults filled in, ranges and groups resolved, secrets read and relative
 // paths made absolute.
 //
-// Overrides are merged key by key: cluster < groups in file order < host.
+// Overrides are merged key by key: files that it extends, the nearest last < cluster <
+// groups in file order < host.
 //
 // All mistakes of the file come at once as [Diagnostics]; any other error means
 // that the file could not be read. What is questionable but not wrong is in
@@ -66,14 +67,24 @@ func parseCluster(ctx context.Context, path string, src []byte, opts Options) (*
 	}
 	root.trimBlocks()
 	check := &checker{rep: rep, bad: map[*node]bool{}}
+	root, files, ok := (&extender{ctx: ctx, rep: rep, home: opts.home()}).extend(root, check)
+	if !ok {
+		return nil, rep.err()
+	}
 	check.check(root, table(), "")
-	d := &decoder{rep: rep, bad: check.bad, dir: dir, opts: opts,
+	d := &decoder{rep: rep, bad: check.bad, dir: dir, dirs: map[string]string{}, opts: opts,
 		refs: &resolver{ctx: ctx, opts: opts, dir: dir, cache: map[string]resolved{}}}
+	for _, f := range files {
+		d.dirs[f.file] = f.dir
+	}
 	d.walk(root, table(), "")
 	c := d.cluster(root)
 	c.File, c.Dir, c.Unresolved = path, dir, !opts.Resolve
 	c.place, c.finish = root.place, rep.finish
 	c.References = len(d.refs.cache)
+	for _, f := range files {
+		c.Extends = append(c.Extends, f.file)
+	}
 	d.semantics(c, root)
 	if err := rep.err(); err != nil {
 		return nil, err

@@ -17,7 +17,8 @@ its meaning, its default or an example, and what it may be. ` + "`ghadeploy docs
 ` + "`ghadeploy schema`" + ` the JSON Schema for an editor. Whole inventories are in [examples/](../examples).
 
 - Unknown keys are errors, with "did you mean". Keys that begin with ` + "`x-`" + ` are free for YAML anchors.
-- Relative paths are relative to the inventory file; ` + "`~`" + ` is your home directory.
+- Relative paths are relative to the file they stand in; ` + "`~`" + ` is your home directory.
+- What many inventories share lies in a file that they name as ` + "`extends`" + `: [many clusters](../examples/fleet/README.md).
 - What a host says wins over its groups, a later group over an earlier one, any of them over the cluster, key by key.
 - A secret is ` + "`${env:NAME}`, `${file:path}`, `${cmd:command}`" + ` or an age value: [secrets](secrets.md).
 - A file whose root is ` + "`all:`" + `, or one in INI, is read as an Ansible inventory: [migrating from Ansible](migrating-from-ansible.md).

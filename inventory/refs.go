@@ -28,9 +28,23 @@ const maxSecret = 1 << 20
 type resolver struct {
 	ctx    context.Context
 	opts   Options
-	dir    string
+	dir    string // what paths are relative to, and where commands run
+	rel    string // dir, relative to that of the inventory; empty: the same
 	cache  map[string]resolved
 	ageIDs *identities
+}
+
+// in is the resolver for references in a file of another folder.
+func (r *resolver) in(dir string) *resolver {
+	if dir == r.dir {
+		return r
+	}
+	other := *r
+	other.dir, other.rel = dir, dir
+	if rel, err := filepath.Rel(r.dir, dir); err == nil {
+		other.rel = rel
+	}
+	return &other
 }
 
 // resolved is what a reference gave.
@@ -139,6 +153,9 @@ func (p part) source() string {
 
 func (r *resolver) reference(p part) resolved {
 	id := p.kind + "\x00" + p.text
+	if p.kind != "env" && p.kind != ageTag {
+		id += "\x00" + r.rel
+	}
 	if got, ok := r.cache[id]; ok {
 		return got
 	}
@@ -160,7 +177,11 @@ func (r *resolver) read(p part) resolved {
 	}
 	if !r.opts.Resolve {
 		// Alphanumeric, so that whoever renders it meets no quoting trouble.
-		return resolved{value: placeholderMark + NewSecret(p.kind+":"+p.text, "").Fingerprint()}
+		id := p.kind + ":" + p.text
+		if r.rel != "" && p.kind != "env" {
+			id = r.rel + ":" + id
+		}
+		return resolved{value: placeholderMark + NewSecret(id, "").Fingerprint()}
 	}
 	var value string
 	var err error

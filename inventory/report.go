@@ -105,7 +105,7 @@ func (r *reporter) source(pos Position) string {
 	if o := r.others[pos.File]; o != nil {
 		return o.source(pos)
 	}
-	if pos.Line < 1 || pos.Line > len(r.lines) {
+	if r.stranger || pos.Line < 1 || pos.Line > len(r.lines) {
 		return ""
 	}
 	if r.blank[pos.Line] || r.inKey(pos.Line) || r.continues(pos.Line) || !r.isInventory() ||

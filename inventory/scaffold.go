@@ -25,6 +25,11 @@ type ScaffoldInput struct {
 	LiveRedis string
 	// Balancer is the host that runs HAProxy; may be empty.
 	Balancer string
+	// Extends is a file with shared values, relative to File; may be empty. With it only what
+	// is said here is written, and Cluster has to be.
+	Extends string
+	// File is where the inventory will be; only with Extends.
+	File string
 	// References to secrets; the defaults are files below secrets/ for what is
 	// made once, and environment variables for passwords of other systems.
 	SecretKey, AdminPassword, DatabasePassword, RedisPassword string
@@ -32,6 +37,11 @@ type ScaffoldInput struct {
 
 // Scaffold writes a commented inventory that loads.
 func Scaffold(in ScaffoldInput) ([]byte, error) {
+	if in.Extends != "" {
+		data := scaffoldData{ScaffoldInput: in}
+		data.secrets()
+		return scaffoldExtending(data.ScaffoldInput, in.File)
+	}
 	if len(in.Hosts) == 0 {
 		return nil, errors.New("writing an inventory: name at least one host")
 	}
@@ -47,15 +57,21 @@ func Scaffold(in ScaffoldInput) ([]byte, error) {
 }
 
 func (data *scaffoldData) defaults() {
-	fill := func(s *string, def string) {
-		if *s == "" {
-			*s = def
-		}
-	}
 	fill(&data.Cluster, "grafana")
 	fill(&data.Source, "./grafana-{version}.linux-{arch}.tar.gz")
 	fill(&data.Database, "postgres")
 	fill(&data.DatabaseHost, "db.example.com:"+map[string]string{"postgres": "5432", "mysql": "3306"}[data.Database])
+	data.secrets()
+}
+
+// fill sets what is empty.
+func fill(s *string, def string) {
+	if *s == "" {
+		*s = def
+	}
+}
+
+func (data *scaffoldData) secrets() {
 	fill(&data.SecretKey, "${file:secrets/secret_key}")
 	fill(&data.AdminPassword, "${file:secrets/admin_password}")
 	fill(&data.DatabasePassword, "${env:GRAFANA_DB_PASSWORD}")

@@ -12,15 +12,18 @@ func Schema() ([]byte, error) {
 	root := table()
 	native := root.schema()
 	native["patternProperties"] = map[string]any{"^x-": map[string]any{}}
+	extending := loosened(root.schema())
+	extending["patternProperties"] = native["patternProperties"]
+	extending["required"] = []string{"cluster", "hosts"}
 	schema := map[string]any{
-		"$schema":     "https://json-schema.org/draft/2020-12/schema",
+		"$schema":     draft,
 		"title":       "ghadeploy inventory",
 		"description": root.doc,
 		"type":        "object",
 		"if":          map[string]any{"required": []string{"all"}},
 		"then":        map[string]any{"$ref": "#/$defs/ansible"},
-		"else":        map[string]any{"$ref": "#/$defs/inventory"},
-		"$defs":       map[string]any{"inventory": native, "ansible": ansibleSchema(root)},
+		"else":        whereExtended(map[string]any{"$ref": "#/$defs/extending"}, map[string]any{"$ref": "#/$defs/inventory"}),
+		"$defs":       map[string]any{"inventory": native, "extending": extending, "ansible": ansibleSchema(root)},
 	}
 	out, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
@@ -31,21 +34,9 @@ func Schema() ([]byte, error) {
 
 // ansibleSchema knows our sections under all.vars.ghadeploy and leaves the rest to Ansible.
 func ansibleSchema(root *item) map[string]any {
-	sections := root.schema()
-	properties := sections["properties"].(map[string]any)
-	delete(properties, "groups")
-	properties["hosts"] = map[string]any{"type": []string{"string", "null"}, "description": "Pattern over the Ansible inventory of the hosts that run Grafana.", "default": "all"}
-	if lb, ok := properties["load_balancer"].(map[string]any); ok {
-		inner := lb["properties"].(map[string]any)
-		inner["hosts"] = map[string]any{"anyOf": []any{map[string]any{"type": "string"}, inner["hosts"]}}
-	}
-	var required []string
-	for _, name := range sections["required"].([]string) {
-		if name != "hosts" {
-			required = append(required, name)
-		}
-	}
-	sections["required"] = required
+	extending := loosened(ansibleSections(root))
+	extending["required"] = []string{"cluster"}
+	sections := whereExtended(extending, ansibleSections(root))
 	group := map[string]any{
 		"type": []string{"object", "null"},
 		"properties": map[string]any{
@@ -61,6 +52,26 @@ func ansibleSchema(root *item) map[string]any {
 		},
 	}
 	return map[string]any{"type": "object", "properties": map[string]any{"all": all}, "additionalProperties": group}
+}
+
+// ansibleSections are the sections where hosts and groups are Ansible's.
+func ansibleSections(root *item) map[string]any {
+	sections := root.schema()
+	properties := sections["properties"].(map[string]any)
+	delete(properties, "groups")
+	properties["hosts"] = map[string]any{"type": []string{"string", "null"}, "description": "Pattern over the Ansible inventory of the hosts that run Grafana.", "default": "all"}
+	if lb, ok := properties["load_balancer"].(map[string]any); ok {
+		inner := lb["properties"].(map[string]any)
+		inner["hosts"] = map[string]any{"anyOf": []any{map[string]any{"type": "string"}, inner["hosts"]}}
+	}
+	var required []string
+	for _, name := range sections["required"].([]string) {
+		if name != "hosts" {
+			required = append(required, name)
+		}
+	}
+	sections["required"] = required
+	return sections
 }
 
 // schema is the item as JSON Schema without null.

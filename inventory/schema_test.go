@@ -15,7 +15,12 @@ import (
 
 func compiledSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
-	src, err := Schema()
+	return compile(t, Schema)
+}
+
+func compile(t testing.TB, source func() ([]byte, error)) *jsonschema.Schema {
+	t.Helper()
+	src, err := source()
 	if err != nil {
 		t.Fatal(err)
 	}

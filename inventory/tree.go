@@ -218,6 +218,7 @@ type reporter struct {
 	hidden   map[int][]int // columns of literal secrets, by line
 	blank    map[int]bool  // lines that are not shown at all
 	ini      bool          // the file is read as an INI inventory
+	stranger bool          // the file has nothing to do with inventories: it is not shown
 	// others are further files that belong to the inventory, by path.
 	others map[string]*reporter
 }

@@ -28,20 +28,28 @@ func (r *Runner) newJournal(held *lock.Lock) *runJournal {
 	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name), hide: Mask(r.c)}
 	h := lock.NewHolder(r.o.Command, r.id)
 	j.first = journal.Entry{Run: r.id, Cluster: r.c.Name, Step: "run", Result: "started", Data: map[string]string{
-		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.File), "ghadeploy": r.o.ToolVersion,
+		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.Files()...), "ghadeploy": r.o.ToolVersion,
 	}}
 	sink := r.o.Sink
 	r.o.Sink = event.Tee(sink, j.event)
 	return j
 }
 
-// fileHash identifies the inventory as it was; empty when it cannot be read.
-func fileHash(path string) string {
-	b, err := localfile.Read(context.Background(), path, inventory.MaxSize)
-	if err != nil {
-		return ""
+// fileHash identifies the inventory as it was, with the files that it extends; empty when
+// one cannot be read.
+func fileHash(paths ...string) string {
+	var all []byte
+	for i, path := range paths {
+		b, err := localfile.Read(context.Background(), path, inventory.MaxSize)
+		if err != nil {
+			return ""
+		}
+		if i > 0 {
+			all = append(all, 0) // no text has it
+		}
+		all = append(all, b...)
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(all)
 	return hex.EncodeToString(sum[:])[:16]
 }
 

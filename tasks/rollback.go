@@ -344,8 +344,12 @@ func (r *Runner) unmoved(ctx context.Context, p *picture) error {
 func (r *Runner) warnOfInventory(plan *Plan) {
 	for _, hp := range plan.Hosts {
 		if v := hp.To.Version; v != hp.From.Version && v != r.c.Grafana.Version {
-			r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: fmt.Sprintf(
-				"%s still says grafana.version: %s, and the next apply goes there again; set it to %s to stay", r.c.File, r.c.Grafana.Version, v)})
+			message := fmt.Sprintf("%s still says grafana.version: %s, and the next apply goes there again; set it to %s to stay", r.c.File, r.c.Grafana.Version, v)
+			if at := r.c.Place("grafana", "version"); r.c.Extended(at) {
+				message = fmt.Sprintf("%s still says grafana.version: %s, for other inventories that extend it too, and the next apply goes there again; "+
+					`write grafana: {version: "%s"} into %s to stay`, at, r.c.Grafana.Version, v, r.c.File)
+			}
+			r.o.Sink.Emit(event.Event{Kind: event.Attention, Run: r.id, Message: message})
 			return
 		}
 	}

@@ -30,6 +30,7 @@ type initOptions struct {
 	databaseHost string
 	redis        string
 	balancer     string
+	extends      string
 }
 
 // defaultVersion is what init writes when nobody says otherwise.
@@ -52,7 +53,8 @@ func (a *app) initCommand() *cobra.Command {
 into secrets/ beside it, readable by you alone and ignored by git. Files that
 are there already are never overwritten.`,
 		Example: `  ghadeploy init g1 g2 g3 --user ops --database postgres --database-host db:5432
-  ghadeploy init g1=10.0.0.11 g2=10.0.0.12 -O prod.yaml`,
+  ghadeploy init g1=10.0.0.11 g2=10.0.0.12 -O prod.yaml
+  ghadeploy init g1 g2 --cluster eu-1 --extends ../defaults.yaml -O eu-1/inventory.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.hosts = args
 			return a.init(cmd.Context(), o)
@@ -67,6 +69,7 @@ are there already are never overwritten.`,
 	f.StringVar(&o.database, "database", "", "postgres or mysql (default \"postgres\")")
 	f.StringVar(&o.databaseHost, "database-host", "", "host:port of the database")
 	f.StringVar(&o.redis, "redis", "", "host:port of Redis, for Grafana Live over all hosts")
+	f.StringVar(&o.extends, "extends", "", "file with what several inventories share, relative to the new one: only what differs is written")
 	f.StringVar(&o.balancer, "haproxy", "", "host that runs HAProxy before them")
 	a.complete(cmd, "database", fixed("postgres", "mysql"))
 	return cmd
@@ -82,10 +85,13 @@ func (a *app) init(ctx context.Context, o initOptions) error {
 		}
 	}
 	a.inventory = o.file
+	if o.extends == "" {
+		o.version = cmp.Or(o.version, defaultVersion)
+	}
 	text, err := inventory.Scaffold(inventory.ScaffoldInput{
-		Cluster: o.cluster, Hosts: o.hosts, User: o.user, Version: cmp.Or(o.version, defaultVersion), RootURL: o.rootURL,
+		Cluster: o.cluster, Hosts: o.hosts, User: o.user, Version: o.version, RootURL: o.rootURL,
 		Database: o.database, DatabaseHost: o.databaseHost, LiveRedis: o.redis, Balancer: o.balancer,
-		DatabasePassword: "${file:secrets/database_password}",
+		DatabasePassword: "${file:secrets/database_password}", Extends: o.extends, File: o.file,
 	})
 	if err != nil {
 		return usage("%v", err)

@@ -59,14 +59,14 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [DOCUMENT]",
 		Short: "Print the JSON Schema of the inventory, or of what -o json prints",
-		Long: `Print the JSON Schema of the inventory, for editors; or of a document that
--o json prints: ` + strings.Join(documentNames(), ", ") + `.
+		Long: `Print the JSON Schema of the inventory, for editors; of "defaults", a file that
+inventories extend; or of a document that -o json prints: ` + strings.Join(documentNames(), ", ") + `.
 
 Commands that change hosts (apply, upgrade, restart, rollback, stop, start,
 drain, undrain, remove) print one "event" a line and a "result" as the last.`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return append([]string{"inventory"}, documentNames()...), cobra.ShellCompDirectiveNoFileComp
+			return append([]string{"inventory", "defaults"}, documentNames()...), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -91,12 +91,15 @@ func (a *app) schema(name string) error {
 }
 
 func schemaOf(name string) ([]byte, error) {
-	if name == "inventory" {
+	switch name {
+	case "inventory":
 		return inventory.Schema()
+	case "defaults":
+		return inventory.DefaultsSchema()
 	}
 	document, ok := documents()[name]
 	if !ok {
-		return nil, usage("there is no document %q: inventory, %s", name, strings.Join(documentNames(), ", "))
+		return nil, usage("there is no document %q: inventory, defaults, %s", name, strings.Join(documentNames(), ", "))
 	}
 	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true, Mapper: asText}
 	s := r.Reflect(document)

@@ -31,7 +31,9 @@ database is dumped, one host goes first and alone until its migrations are done,
 then the others follow. Whether they keep serving meanwhile depends on the
 versions crossed; the plan says so before it asks.
 
-On success the version is written into the inventory.`,
+On success the version is written into the inventory. A version that stands in a file
+which several inventories extend is not changed for all of them: upgrade is refused,
+and says what to write.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +70,9 @@ func (a *app) upgrade(cmd *cobra.Command, o upgradeOptions) error {
 		}
 	}
 	return a.change(cmd.Context(), "upgrade", o.changeFlags, func(s *session) (*tasks.Result, error) {
+		if err := ownVersion(s.cluster); err != nil {
+			return nil, err
+		}
 		if len(sums) > 0 {
 			s.cluster.Grafana.Artifact.SHA256 = sums
 		}
@@ -80,6 +85,21 @@ func (a *app) upgrade(cmd *cobra.Command, o upgradeOptions) error {
 		}
 		return result, nil
 	})
+}
+
+// ownVersion refuses to upgrade one cluster by the version of several: written where it
+// stands, the next apply would upgrade the others too; not written, it would take this one back.
+func ownVersion(c *inventory.Cluster) error {
+	version, sums := c.Place("grafana", "version"), c.Place("grafana", "artifact", "sha256")
+	switch {
+	case c.Extended(version):
+		return usage(`grafana.version stands in %s, which other inventories may extend; next: write grafana: {version: "%s"} into %s, and upgrade changes that; `+
+			"or change it there for all of them, and apply each", version, c.Grafana.Version, c.File)
+	case c.Extended(sums) && len(c.Grafana.Artifact.SHA256) > 0:
+		return usage("grafana.artifact.sha256 stands in %s and belongs to the version there, which %s does not take; next: write grafana.artifact.sha256 into %s",
+			sums, c.File, c.File)
+	}
+	return nil
 }
 
 // checksums reads HEX, or ARCH=HEX for each architecture.

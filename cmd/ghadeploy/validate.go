@@ -23,6 +23,7 @@ type validateResult struct {
 	File     string          `json:"file"`
 	Cluster  string          `json:"cluster,omitempty"`
 	Hosts    []string        `json:"hosts,omitempty"`
+	Extends  []string        `json:"extends,omitempty"` // files, the nearest first
 	Errors   []ui.Diagnostic `json:"errors"`
 	Warnings []ui.Diagnostic `json:"warnings"`
 }
@@ -67,7 +68,7 @@ func (a *app) validate(ctx context.Context, o validateOptions) error {
 	if err != nil {
 		return err
 	}
-	result := validateResult{Valid: true, File: o.path, Cluster: cluster.Name, Errors: []ui.Diagnostic{}, Warnings: ui.Diagnostics(cluster.Warnings)}
+	result := validateResult{Valid: true, File: o.path, Cluster: cluster.Name, Extends: cluster.Extends, Errors: []ui.Diagnostic{}, Warnings: ui.Diagnostics(cluster.Warnings)}
 	for _, h := range cluster.Hosts {
 		result.Hosts = append(result.Hosts, h.Name)
 	}

@@ -82,6 +82,9 @@ func (s *session) offerVersion(write bool, r *tasks.Result) error {
 	if version == "" || version == s.cluster.Grafana.Version {
 		return nil
 	}
+	if s.cluster.Extended(s.cluster.Place("grafana", "version")) {
+		return nil // the run has said which file it is in, and that others extend it
+	}
 	question := fmt.Sprintf("Write grafana.version: %s into %s?", version, s.inventoryName())
 	return s.offerInventory(write, question, func(src []byte) ([]byte, error) {
 		if pinned, err := inventory.PinnedChecksum(src); err != nil || len(pinned) > 0 {
