@@ -24,7 +24,8 @@ type login struct {
 
 	mu             sync.Mutex
 	tried, skipped []string
-	greeting       []byte // what sshd shows at the login
+	locked         []string // key files that nobody could unlock
+	greeting       []byte   // what sshd shows at the login
 }
 
 func (d *Dialer) newLogin(ctx context.Context, e *endpoint, p *patience) *login {
@@ -40,7 +41,9 @@ func (l *login) close() {
 func (l *login) refused(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &AuthError{User: l.e.user, Address: l.e.addr(), Tried: l.tried, Skipped: l.skipped, Said: said(l.greeting), Cause: cause}
+	return &AuthError{
+		User: l.e.user, Address: l.e.addr(), Tried: l.tried, Skipped: l.skipped, Locked: l.locked, Guessed: l.e.guessedUser, Said: said(l.greeting), Cause: cause,
+	}
 }
 
 func (l *login) try(what string) {
@@ -55,6 +58,15 @@ func (l *login) skip(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.skipped = append(l.skipped, fmt.Sprintf(format, args...))
+}
+
+// lockedOut notes a key that its passphrase would make usable.
+func (l *login) lockedOut(f *fileSigner, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(err, errNoPassphrase) {
+		l.locked = append(l.locked, f.file)
+	}
 }
 
 func (l *login) methods() []ssh.AuthMethod {
@@ -114,6 +126,7 @@ func (l *login) signers() ([]ssh.Signer, error) {
 		s, err := f.usable(l)
 		if err != nil {
 			l.skip("key %s: %v", f.file, err)
+			l.lockedOut(f, err)
 			continue
 		}
 		own = append(own, l.noting(safely(s, offered(l.e.legacy).signatures), "key "+f.file))

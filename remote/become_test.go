@@ -94,7 +94,7 @@ func TestBecomeFails(t *testing.T) {
 		{"no password given", "asks", "sudo", "", []string{"sudo asks user ops for a password", "NOPASSWD"}},
 		{"not in sudoers", "sudoers", "sudo", "", []string{"user ops may not become root", "visudo"}},
 		{"requiretty", "tty", "sudo", "canary", []string{"wants a terminal", "!requiretty"}},
-		{"anything else", "other", "sudo", "", []string{"cannot become root with sudo", "no valid sudoers", "try: ssh ops@127.0.0.1 sudo true"}},
+		{"anything else", "other", "sudo", "", []string{"cannot become root with sudo", "no valid sudoers", "next: ssh -t ops@127.0.0.1 sudo true"}},
 		{"none", "", "none", "", []string{"needs root", "ssh.become.method"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -86,7 +86,7 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string {
 	s := fmt.Sprintf("%s: unreachable: %v", e.Host, e.Cause)
 	if e.Hint != "" {
-		s += "; " + e.Hint
+		s += "; next: " + e.Hint
 	}
 	return s
 }

@@ -22,6 +22,7 @@ type endpoint struct {
 	host           string
 	port           int
 	user           string
+	guessedUser    bool // nobody named one
 	identityFiles  []string
 	proxyCommand   string // on this machine, in place of TCP; only of a first hop
 	namedKeys      bool   // identityFiles stand in the inventory or the OpenSSH configuration
@@ -303,7 +304,7 @@ func (c *sshConfig) endpoint(t Target, alias string) (*endpoint, error) {
 		e.user = c.get(alias, "User")
 	}
 	if e.user == "" {
-		e.user = c.login
+		e.user, e.guessedUser = c.login, true
 	}
 	e.identityFiles = c.identities(t, e, alias)
 	e.knownHosts = c.knownHosts(t, e, alias)

@@ -87,7 +87,7 @@ func TestLogin(t *testing.T) {
 		{
 			name: "wrong password", server: &remotetest.Server{Password: "pw"},
 			change: func(t *Target) { t.Password, t.IdentityFiles = "not-this", []string{"none"} },
-			want:   []string{"login as ops at 127.0.0.1:", "refused, tried: password", "ssh -v -p"},
+			want:   []string{"login as ops at 127.0.0.1:", "refused, tried: password", "ssh.password or ssh.user"},
 		},
 		{
 			name: "no such key file", change: func(t *Target) { t.IdentityFiles = []string{"/none/id"} },

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -76,7 +75,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Client, error) {
 	conn, beat, err := d.connect(ctx, a.last, a.via, a.patience)
 	if err != nil {
 		a.via.release()
-		return nil, unreachable(t.Name, err)
+		return nil, unreachable(t, a.last, err)
 	}
 	if t.Become.Method == "" {
 		t.Become.Method = "sudo"
@@ -123,39 +122,9 @@ func (d *Dialer) approach(ctx context.Context, t *Target) (context.Context, appr
 	via, err := d.through(ctx, route[:last], patience)
 	if err != nil {
 		patience.stop()
-		return nil, approach{}, unreachable(t.Name, err)
+		return nil, approach{}, unreachable(*t, nil, err)
 	}
 	return ctx, approach{last: route[last], via: via, patience: patience}, nil
-}
-
-// unreachable adds the next command to type.
-func unreachable(host string, err error) error {
-	u := &UnreachableError{Host: host, Cause: err}
-	var key *HostKeyError
-	var auth *AuthError
-	var algorithms *AlgorithmError
-	switch {
-	case errors.As(err, &algorithms):
-		u.Hint = algorithms.hint()
-	case errors.As(err, &key):
-		u.Hint = key.hint(host)
-	case errors.As(err, &auth):
-		u.Hint = "try: ssh -v " + sshWords(auth.User, auth.Address)
-	case errors.Is(err, errConnectTimeout):
-		u.Hint = "is it up, and does a firewall let us through? (ssh.connect_timeout)"
-	}
-	return u
-}
-
-func sshWords(user, address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return user + "@" + address
-	}
-	if port == "22" {
-		return user + "@" + host
-	}
-	return "-p " + port + " " + user + "@" + host
 }
 
 // connect makes one hop and retries while sshd drops us for being busy.

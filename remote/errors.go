@@ -17,6 +17,11 @@ type AuthError struct {
 	Tried []string
 	// Skipped is what could not be offered and why.
 	Skipped []string
+	// Locked are key files that nobody could unlock.
+	Locked []string
+	// Guessed: neither the inventory nor the OpenSSH configuration names the user, who is
+	// the operator's own.
+	Guessed bool
 	// Said is what sshd showed at the login, on one line.
 	Said  string
 	Cause error
@@ -31,11 +36,16 @@ func (e *AuthError) Error() string {
 	if e.Said != "" {
 		s += "; the host says: " + e.Said
 	}
-	if e.Cause != nil && strings.Contains(e.Cause.Error(), "oo many authentication failures") {
+	if e.tooMany() {
 		s += "; sshd takes no more tries than its MaxAuthTries: name the key (ssh.identity_files), which is offered first, " +
 			"or leave the agent's others out (IdentitiesOnly yes in ~/.ssh/config)"
 	}
 	return s
+}
+
+// tooMany: sshd hung up before the right key's turn.
+func (e *AuthError) tooMany() bool {
+	return e.Cause != nil && strings.Contains(e.Cause.Error(), "oo many authentication failures")
 }
 
 // Unwrap gives what the SSH library said.
@@ -59,7 +69,7 @@ type BecomeError struct {
 func (e *BecomeError) Error() string {
 	s := fmt.Sprintf("%s: %s: %s", e.Host, e.Step, e.Reason)
 	if e.Hint != "" {
-		s += "; " + e.Hint
+		s += "; next: " + e.Hint
 	}
 	return s
 }

@@ -72,14 +72,6 @@ func (e *HostKeyError) Error() string {
 
 // hint is the next command to type.
 func (e *HostKeyError) hint(name string) string {
-	host, port, err := net.SplitHostPort(e.Address)
-	if err != nil {
-		host, port = e.Address, "22"
-	}
-	file := "~/.ssh/known_hosts"
-	if len(e.Files) > 0 {
-		file = e.Files[0]
-	}
 	trust := "ghadeploy trust INVENTORY --limit " + Quote(name)
 	switch {
 	case e.Revoked:
@@ -87,10 +79,10 @@ func (e *HostKeyError) hint(name string) string {
 	case e.Pinned != "":
 		return "compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console, then correct the fingerprint in the inventory"
 	case len(e.Known) > 0:
-		return fmt.Sprintf("when you know why it changed: ssh-keygen -R %s -f %s, then %s",
+		return fmt.Sprintf("when you know why it changed: ssh-keygen -R %s -f %s && %s",
 			Quote(knownhosts.Normalize(e.Address)), Quote(e.Known[0].File), trust)
 	}
-	return fmt.Sprintf("compare the fingerprint on the host's console, then: %s (or: ssh-keyscan -p %s %s >> %s)", trust, port, Quote(host), Quote(file))
+	return trust
 }
 
 // pinnedTypes are asked for one after another: all, then each but the first kind.

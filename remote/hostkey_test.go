@@ -44,7 +44,7 @@ func TestHostKeys(t *testing.T) {
 		{
 			name:  "unknown",
 			given: given{lines: func(*remotetest.Server, ssh.Signer) string { return "" }},
-			want:  []string{"g1: unreachable", "is unknown", "SHA256:", "ghadeploy trust INVENTORY --limit g1", "ssh-keyscan -p"},
+			want:  []string{"g1: unreachable", "is unknown", "SHA256:", "ghadeploy trust INVENTORY --limit g1"},
 			check: func(e *HostKeyError) bool { return !e.Changed() && e.Type == "ssh-ed25519" },
 		},
 		{name: "known on port 22 only", given: given{lines: func(s *remotetest.Server, _ ssh.Signer) string {

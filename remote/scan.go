@@ -22,6 +22,12 @@ type HostKey struct {
 	File string
 	// Known: it stands there, or is the pinned one, already.
 	Known bool
+	// Changed: there are other keys of this type, or none that the host shows, and Next says
+	// how the old ones are taken out.
+	Changed bool
+	Next    string
+	// expects: known_hosts or the inventory has a key for the host, if another one.
+	expects bool
 	// Revoked: it is marked @revoked there, and must not be trusted.
 	Revoked bool
 }
@@ -57,13 +63,37 @@ func (d *Dialer) ScanHostKeys(ctx context.Context, t Target) ([]HostKey, error) 
 		if len(last.knownHosts) > 0 {
 			found.File = last.knownHosts[0]
 		}
-		found.Known, found.Revoked = d.knows(last, key)
+		var fault *HostKeyError
+		if found.Known, fault = d.knows(last, key); fault != nil {
+			found.judge(fault, t.Name)
+		}
 		keys = append(keys, found)
 	}
+	noneIsKnown(keys)
 	if len(keys) == 0 {
-		return nil, unreachable(t.Name, failed)
+		return nil, unreachable(t, last, failed)
 	}
 	return keys, nil
+}
+
+// judge says why a key is not accepted.
+func (k *HostKey) judge(fault *HostKeyError, host string) {
+	k.Revoked, k.expects = fault.Revoked, fault.Changed()
+	k.Changed = slices.ContainsFunc(fault.Known, func(known KnownKey) bool { return known.Type == k.Key.Type() })
+	if k.expects {
+		k.Next = fault.hint(host)
+	}
+}
+
+// noneIsKnown: another type of key beside a known one is nothing new; a host that shows
+// none of the keys that are known of it has changed.
+func noneIsKnown(keys []HostKey) {
+	if slices.ContainsFunc(keys, func(k HostKey) bool { return k.Known }) {
+		return
+	}
+	for i := range keys {
+		keys[i].Changed = keys[i].Changed || keys[i].expects
+	}
 }
 
 // kinds are the algorithms of each kind of key.
@@ -76,16 +106,17 @@ func kinds(legacy bool) [][]string {
 }
 
 // knows tells whether a key would be accepted without adding it anywhere.
-func (d *Dialer) knows(e *endpoint, key ssh.PublicKey) (known, revoked bool) {
+// fault is why not, where it is more than that nobody knows it.
+func (d *Dialer) knows(e *endpoint, key ssh.PublicKey) (known bool, fault *HostKeyError) {
 	asked := *e
 	asked.acceptNew = false
 	c, err := d.hostKeyCheck(&asked)
 	if err != nil {
-		return false, false
+		return false, nil
 	}
 	err = c.check(asked.addr(), &net.TCPAddr{IP: net.IPv4zero}, key)
-	fault, ok := errors.AsType[*HostKeyError](err)
-	return err == nil, ok && fault.Revoked
+	fault, _ = errors.AsType[*HostKeyError](err)
+	return err == nil, fault
 }
 
 func isNetwork(err error) bool {

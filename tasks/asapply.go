@@ -1,8 +1,13 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
 
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
@@ -14,7 +19,8 @@ import (
 //
 //	a connection, a shell, root, an input            host-login, sessions
 //	several commands at once                         sessions
-//	reading host, balancer, database, artifact; plan  plan
+//	the release and the plugins                      archive
+//	reading host, balancer, database; plan           plan
 //	the lock of every host, and no freeze            lock
 //	tools, systemd, clock, ports, space, mounts      tools, platform, clock, ports, disk
 //	the service user, its group and folders          service-user, folders
@@ -25,6 +31,8 @@ import (
 // beforeApply are the checks of what only a run that holds no lock yet can look at.
 func (r *Runner) beforeApply(p *picture, name string) func(ctx context.Context, host string) []check.Finding {
 	switch name {
+	case "archive":
+		return func(context.Context, string) []check.Finding { return archiveFindings(p) }
 	case "plan":
 		return func(ctx context.Context, _ string) []check.Finding { return r.planFindings(ctx, p) }
 	case "lock":
@@ -35,8 +43,27 @@ func (r *Runner) beforeApply(p *picture, name string) func(ctx context.Context, 
 	return nil
 }
 
+// archiveFindings are of the archives that the hosts are to get.
+func archiveFindings(p *picture) (out []check.Finding) {
+	if p.inputsErr == nil {
+		return []check.Finding{{Severity: check.OK, What: "Grafana " + p.release().Version + " and its plugins are there"}}
+	}
+	errs := []error{p.inputsErr}
+	if all, ok := errors.AsType[*multierror.Error](p.inputsErr); ok {
+		errs = all.Errors
+	}
+	for _, err := range errs {
+		what, fix, _ := strings.Cut(err.Error(), "; next: ")
+		out = append(out, check.Finding{Severity: check.Fail, What: what, Why: "there is nothing to deploy", Fix: cmp.Or(fix, "correct grafana.artifact in INVENTORY")})
+	}
+	return out
+}
+
 // planFindings are why there would be no plan.
 func (r *Runner) planFindings(ctx context.Context, p *picture) []check.Finding {
+	if p.inputsErr != nil {
+		return []check.Finding{{Severity: check.Skipped, What: "not tried: an archive is not there"}}
+	}
 	r.readServer(ctx, p, want{})
 	before := p.before
 	err := r.readDatabase(ctx, p)
@@ -45,7 +72,8 @@ func (r *Runner) planFindings(ctx context.Context, p *picture) []check.Finding {
 	}
 	p.before = before
 	if err != nil {
-		return []check.Finding{{Severity: check.Fail, What: err.Error(), Why: "apply ends there before its first write", Fix: "ghadeploy plan INVENTORY says it too"}}
+		what, fix, _ := strings.Cut(err.Error(), "; next: ")
+		return []check.Finding{{Severity: check.Fail, What: what, Why: "apply ends there before its first write", Fix: cmp.Or(fix, "ghadeploy plan INVENTORY says it too")}}
 	}
 	return []check.Finding{{Severity: check.OK, What: "can be made"}}
 }

@@ -44,7 +44,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 			p.hosts = append(p.hosts, h)
 		}
 	}
-	if err := r.readInputs(ctx, p, want{}); err != nil {
+	if err := r.readInputs(ctx, p, want{}, false); err != nil {
 		return nil, fleet.Join(silent, err)
 	}
 	out := make([][]Drift, len(p.hosts))

@@ -33,6 +33,8 @@ type picture struct {
 	dump database.Backup
 	// balancerErr is why the load balancer could not be read, where that is no error.
 	balancerErr error
+	// inputsErr is why the release or a plugin cannot be had, where that is no error.
+	inputsErr error
 	// absent are hosts that could not be reached, and that --limit leaves out.
 	absent map[string]error
 	// server is the database server, where it was asked.
@@ -68,9 +70,9 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 	return r.gatherBut(ctx, w, false)
 }
 
-// gatherBut is gatherHosts that, without the balancer, keeps why that cannot be read, so
-// that everything else can be looked at.
-func (r *Runner) gatherBut(ctx context.Context, w want, withoutBalancer bool) (*picture, error) {
+// gatherBut is gatherHosts that, when it only looks, keeps why the balancer cannot be read
+// or the release cannot be had, so that everything else can be looked at.
+func (r *Runner) gatherBut(ctx context.Context, w want, looks bool) (*picture, error) {
 	if problems := Problems(r.c); len(problems) > 0 {
 		return nil, problems
 	}
@@ -82,13 +84,13 @@ func (r *Runner) gatherBut(ctx context.Context, w want, withoutBalancer bool) (*
 	var hostErr error
 	p.hosts, p.absent, hostErr = r.observePresent(ctx, r.leftOut())
 	wg.Wait()
-	if withoutBalancer {
+	if looks {
 		p.balancerErr, lbErr = lbErr, nil
 	}
 	if err := fleet.Join(hostErr, lbErr, ipErr); err != nil {
 		return nil, err
 	}
-	if err := r.readInputs(ctx, p, w); err != nil {
+	if err := r.readInputs(ctx, p, w, looks); err != nil {
 		return nil, err
 	}
 	for _, h := range p.hosts {
@@ -156,7 +158,8 @@ func (r *Runner) planBalancer(ctx context.Context, p *picture) (err error) {
 }
 
 // readInputs finds the releases and reads the local files that generations are made of.
-func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
+// When it only looks, it keeps why an archive cannot be had, and goes on without it.
+func (r *Runner) readInputs(ctx context.Context, p *picture, w want, looks bool) error {
 	in := &p.inputs
 	in.Version, in.Arch, in.Systemd, in.Releases = w.version, map[string]string{}, map[string]int{}, map[string]artifact.Release{}
 	in.Groups = map[string]string{}
@@ -174,7 +177,9 @@ func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
 			continue
 		}
 		rel, err := store.Release(ctx, r.c.Grafana.Artifact, version, h.facts.Arch, r.c.Dir)
-		if err != nil {
+		if err != nil && looks && ctx.Err() == nil {
+			rel, p.inputsErr = artifact.Unseen(version, h.facts.Arch), fleet.Join(p.inputsErr, err)
+		} else if err != nil {
 			return artifactError(err)
 		}
 		in.Releases[h.facts.Arch] = rel
@@ -184,13 +189,17 @@ func (r *Runner) readInputs(ctx context.Context, p *picture, w want) error {
 		return err
 	}
 	in.Plugins, err = store.Plugins(ctx, r.c.Grafana.Plugins)
+	if err != nil && looks && ctx.Err() == nil {
+		p.inputsErr = fleet.Join(p.inputsErr, err)
+		return nil
+	}
 	return artifactError(err)
 }
 
 // artifactError makes a mistake in what the inventory says of an artifact one of usage.
 func artifactError(err error) error {
 	if e, ok := errors.AsType[*artifact.Error](err); ok {
-		return &UsageError{e.Message}
+		return &UsageError{e.Error()}
 	}
 	return err
 }

@@ -15,7 +15,7 @@ func TestAMissingArtifactIsAMistakeOfUsage(t *testing.T) {
 	c := testCluster("h1")
 	c.Grafana.Artifact = inventory.Artifact{Source: "/nonexistent/grafana-{version}.tar.gz"}
 	p := &picture{hosts: []seen{{Host: fleet.Host{Host: c.Hosts[0]}, facts: bare()}}}
-	err := New(c, Options{}).readInputs(t.Context(), p, want{version: "10.3.1"})
+	err := New(c, Options{}).readInputs(t.Context(), p, want{version: "10.3.1"}, false)
 	if e, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(e.Message, "/nonexistent/grafana-10.3.1.tar.gz") {
 		t.Errorf("got %v", err)
 	}

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -17,6 +18,10 @@ type HostKey struct {
 	Known       bool   `json:"known"`
 	// Revoked is marked @revoked in known_hosts: it is never added.
 	Revoked bool `json:"revoked,omitempty"`
+	// Changed: known_hosts has another key of this type for the host, or none that it shows.
+	// It is never added beside the old one; Next is what to do when it is meant.
+	Changed bool   `json:"changed,omitempty"`
+	Next    string `json:"next,omitempty"`
 }
 
 func targetOf(h *inventory.Host) remote.Target {
@@ -56,11 +61,11 @@ func eachTarget(hosts []*inventory.Host, f func(i int, h *inventory.Host) error)
 // Trust asks the selected hosts for their SSH keys, logged in to nothing, and says
 // which of them are known already.
 func (r *Runner) Trust(ctx context.Context) ([]HostKey, error) {
-	found, err := r.scan(ctx)
+	found, err := r.scan(ctx, func(*inventory.Host) bool { return true })
 	var out []HostKey
 	for _, keys := range found {
 		for _, k := range keys {
-			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known, Revoked: k.Revoked})
+			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known, Revoked: k.Revoked, Changed: k.Changed, Next: k.Next})
 		}
 	}
 	return out, err
@@ -69,13 +74,14 @@ func (r *Runner) Trust(ctx context.Context) ([]HostKey, error) {
 // AcceptKeys adds the keys with these fingerprints to known_hosts. A host that shows
 // another key now than when the operator looked is refused.
 func (r *Runner) AcceptKeys(ctx context.Context, accept []HostKey) error {
-	found, err := r.scan(ctx)
+	wanted, named := map[string]bool{}, map[string]bool{}
+	for _, k := range accept {
+		wanted[k.Host+" "+k.Fingerprint], named[k.Host] = true, true
+	}
+	// Only those hosts: another that does not answer is no reason not to trust them.
+	found, err := r.scan(ctx, func(h *inventory.Host) bool { return named[h.Name] })
 	if err != nil {
 		return err
-	}
-	wanted := map[string]bool{}
-	for _, k := range accept {
-		wanted[k.Host+" "+k.Fingerprint] = true
 	}
 	for _, keys := range found {
 		for _, k := range keys {
@@ -84,8 +90,8 @@ func (r *Runner) AcceptKeys(ctx context.Context, accept []HostKey) error {
 				if k.Known {
 					continue
 				}
-				if k.Revoked {
-					return &UsageError{"the key is marked @revoked and is not added: " + id}
+				if k.Revoked || k.Changed {
+					return &UsageError{"the key is revoked, or another one is known, and it is not added: " + id}
 				}
 				if err := remote.AddKnownHost(k.File, k.Host, k.Port, k.Key); err != nil {
 					return err
@@ -105,8 +111,9 @@ type scannedKey struct {
 	host string
 }
 
-func (r *Runner) scan(ctx context.Context) ([][]scannedKey, error) {
-	hosts := append(r.limited(), r.c.LoadBalancer.Hosts...)
+// scan asks those hosts that are meant.
+func (r *Runner) scan(ctx context.Context, meant func(*inventory.Host) bool) ([][]scannedKey, error) {
+	hosts := slices.DeleteFunc(append(slices.Clone(r.limited()), r.c.LoadBalancer.Hosts...), func(h *inventory.Host) bool { return !meant(h) })
 	out := make([][]scannedKey, len(hosts))
 	err := eachTarget(hosts, func(i int, h *inventory.Host) error {
 		keys, err := r.o.Dialer.ScanHostKeys(ctx, targetOf(h))

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
 )
 
@@ -20,6 +21,7 @@ type checkOptions struct {
 type checkResult struct {
 	Failed   int             `json:"failed"`
 	Findings []check.Finding `json:"findings"`
+	Next     string          `json:"next"`             // the one thing to type or to change next
 	Errors   []ui.Failure    `json:"errors,omitempty"` // hosts that did not answer
 }
 
@@ -54,9 +56,15 @@ func (a *app) check(ctx context.Context, o checkOptions) error {
 	if len(findings) == 0 && err != nil {
 		return err
 	}
-	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings, Errors: a.failures(err)}
+	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings, Errors: a.failures(err), Next: ui.AfterCheck(findings, a.inventoryName(), a.sameFlags())}
+	if len(result.Errors) > 0 {
+		result.Next = result.Errors[0].Next // what did not answer comes first
+	}
 	if e := a.render(result, func() error {
-		return ui.WriteFindings(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), findings, a.flags.verbose)
+		if err := ui.WriteFindings(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), findings, a.flags.verbose); err != nil || len(result.Errors) > 0 {
+			return err // which are told below, with what to type
+		}
+		return ui.WriteNext(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), result.Next)
 	}); e != nil {
 		return e
 	}
@@ -69,4 +77,15 @@ func (a *app) check(ctx context.Context, o checkOptions) error {
 		return &exitError{exitCheck}
 	}
 	return nil
+}
+
+// sameFlags are the flags that a command to type next takes over from this one.
+func (a *app) sameFlags() (flags string) {
+	if a.flags.limit != "" {
+		flags += " --limit " + remote.Quote(a.flags.limit)
+	}
+	if a.flags.askBecome {
+		flags += " -K"
+	}
+	return flags
 }

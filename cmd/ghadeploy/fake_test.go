@@ -179,6 +179,12 @@ func (f *fakeRunner) CopyDatabase(ctx context.Context, o tasks.CopyOptions) (*db
 		LeftOut: []dbcopy.LeftOut{{Table: "plugin_x", Rows: 3, Why: "the target has no such table"}},
 	}, f.fail
 }
+func (f *fakeRunner) Logins(context.Context) (out []tasks.Login) {
+	for _, h := range f.cluster.Hosts {
+		out = append(out, tasks.Login{Host: h.Name, OK: true, Says: "ops, root through sudo, x86_64"})
+	}
+	return out
+}
 func (f *fakeRunner) Trust(context.Context) ([]tasks.HostKey, error) {
 	return []tasks.HostKey{{Host: "h1", Type: "ssh-ed25519", Fingerprint: "SHA256:abc", Known: true}, {Host: "h2", Type: "ssh-ed25519", Fingerprint: "SHA256:def"}}, f.fail
 }

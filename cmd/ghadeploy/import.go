@@ -11,6 +11,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
@@ -74,7 +75,8 @@ func (a *app) importFrom(ctx context.Context, o importOptions) error {
 	if err != nil {
 		return err
 	}
-	return a.render(result, func() error { return a.showInit(result, next) })
+	result.Next = "look through " + o.file + ", " + next + "then: ghadeploy check " + remote.Quote(o.file)
+	return a.render(result, func() error { return a.showInit(result) })
 }
 
 // imported is the inventory that the source makes, and its secrets by name.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
 type initOptions struct {
@@ -31,6 +32,7 @@ type initOptions struct {
 	redis        string
 	balancer     string
 	extends      string
+	noLogin      bool
 }
 
 // defaultVersion is what init writes when nobody says otherwise.
@@ -41,6 +43,9 @@ type initResult struct {
 	Inventory string   `json:"inventory"`
 	Written   []string `json:"written"`
 	Kept      []string `json:"kept"` // were there already and were left alone
+	// Logins are the hosts' answers to a first login, where one was tried.
+	Logins []tasks.Login `json:"logins,omitempty"`
+	Next   string        `json:"next"` // what to type or to change next
 }
 
 func (a *app) initCommand() *cobra.Command {
@@ -49,15 +54,20 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init [HOST...]",
 		Short: "Write a first inventory, with a secret key of its own",
 		Long: `Write a commented inventory for the hosts that are named ([user@]name or
-[user@]name=address; ranges are fine), or answer a few questions on a terminal. Secrets are generated
-into secrets/ beside it, readable by you alone and ignored by git. Files that
-are there already are never overwritten.`,
+[user@]name=address; ranges are fine). At a terminal it asks for what is not said: every
+answer has a flag, and --yes asks nothing. There it also logs in to the hosts at
+once, says of each what it found, and offers to trust keys that are unknown; nothing
+is changed on them. Ctrl-C ends it before anything is written.
+
+Secrets are generated into secrets/ beside the inventory, readable by you alone and
+ignored by git, and inventory.schema.json, by which editors complete and check its keys.
+Files that are there already are never overwritten.`,
 		Example: `  ghadeploy init g1 g2 g3 --user ops --database postgres --database-host db:5432
   ghadeploy init g1=10.0.0.11 g2=10.0.0.12 -O prod.yaml
   ghadeploy init g1 g2 --cluster eu-1 --extends ../defaults.yaml -O eu-1/inventory.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.hosts = args
-			return a.init(cmd.Context(), o)
+			return a.init(cmd.Context(), o, cmd.Flags().Changed)
 		},
 	}
 	f := cmd.Flags()
@@ -71,16 +81,21 @@ are there already are never overwritten.`,
 	f.StringVar(&o.redis, "redis", "", "host:port of Redis, for Grafana Live over all hosts")
 	f.StringVar(&o.extends, "extends", "", "file with what several inventories share, relative to the new one: only what differs is written")
 	f.StringVar(&o.balancer, "haproxy", "", "host that runs HAProxy before them")
+	f.BoolVar(&o.noLogin, "no-login", false, "do not log in to the hosts (without a terminal it never does)")
 	a.complete(cmd, "database", fixed("postgres", "mysql"))
 	return cmd
 }
 
-func (a *app) init(ctx context.Context, o initOptions) error {
-	if len(o.hosts) == 0 {
-		if !a.streams.InTTY || !a.streams.ErrTTY {
-			return usage("init needs hosts: ghadeploy init HOST1 HOST2 HOST3 --user ops")
-		}
-		if err := a.askInit(ctx, &o); err != nil {
+func (a *app) init(ctx context.Context, o initOptions, given func(flag string) bool) error {
+	terminal := a.streams.InTTY && a.streams.ErrTTY
+	if len(o.hosts) == 0 && (!terminal || a.flags.yes) {
+		return usage("init needs hosts: ghadeploy init HOST1 HOST2 HOST3 --user ops")
+	}
+	if err := isFree(o.file); err != nil {
+		return err // before anybody answers questions for nothing
+	}
+	if terminal && !a.flags.yes {
+		if err := a.askInit(ctx, &o, given); err != nil {
 			return err
 		}
 	}
@@ -96,6 +111,12 @@ func (a *app) init(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return usage("%v", err)
 	}
+	var tried []tasks.Login
+	if terminal && !o.noLogin {
+		if tried, err = a.tryLogins(ctx, o.file, text); err != nil {
+			return err
+		}
+	}
 	files, err := generatedSecrets()
 	if err != nil {
 		return err
@@ -104,42 +125,15 @@ func (a *app) init(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	return a.render(result, func() error {
-		return a.showInit(result, "put the database's password into secrets/database_password, ")
-	})
-}
-
-// askInit asks for what the command line did not say.
-func (a *app) askInit(ctx context.Context, o *initOptions) error {
-	fmt.Fprintln(a.streams.Err, "A few questions; Enter takes what is in brackets.")
-	var hosts string
-	for _, q := range []struct {
-		into                *string
-		question, otherwise string
-	}{
-		{&hosts, "Hosts, separated by spaces (name or name=address)", ""},
-		{&o.user, "Login user on them", ""},
-		{&o.cluster, "Name of the cluster", "grafana"},
-		{&o.version, "Version of Grafana", defaultVersion},
-		{&o.database, "Database: postgres or mysql", "postgres"},
-		{&o.databaseHost, "Database host:port", ""},
-		{&o.redis, "Redis host:port for Grafana Live, empty for none", ""},
-		{&o.balancer, "Host that runs HAProxy before them, empty for none", ""},
-		{&o.rootURL, "URL that users type", ""},
-	} {
-		if *q.into != "" {
-			continue
-		}
-		answer, err := ui.Question(ctx, a.streams, q.question, q.otherwise)
-		if err != nil {
-			return err
-		}
-		*q.into = answer
+	password := filepath.Join(filepath.Dir(o.file), secretsFolder, "database_password")
+	result.Logins = tried
+	if slices.Contains(result.Written, password) {
+		password = "put the database's password into " + password
+	} else {
+		password = "" // somebody's already
 	}
-	if o.hosts = strings.Fields(strings.ReplaceAll(hosts, ",", " ")); len(o.hosts) == 0 {
-		return usage("an inventory needs hosts")
-	}
-	return nil
+	result.Next = strings.ReplaceAll(afterInit(tried, o.file, password), word, o.file)
+	return a.render(result, func() error { return a.showInit(result) })
 }
 
 // generatedSecrets are made once; whoever has others writes them over these.
@@ -158,12 +152,26 @@ func generatedSecrets() (map[string]string, error) {
 // secretsFolder lies beside the inventory.
 const secretsFolder = "secrets"
 
+// isFree tells whether an inventory may be written there.
+func isFree(file string) error {
+	if _, err := os.Lstat(file); err == nil {
+		return usage("%s is there already and is not overwritten; next: name another file with -O", file)
+	}
+	return nil
+}
+
+// schemaFile lies beside the inventory, for editors.
+const schemaFile = "inventory.schema.json"
+
+// schemaLine is what language servers for YAML find the schema by.
+const schemaLine = "# yaml-language-server: $schema=./" + schemaFile + "\n"
+
 // writeInventory writes what is not there yet: the inventory, the secrets
 // beside it, and the .gitignore that keeps them out of the repository.
 func writeInventory(file string, text []byte, secrets map[string]string) (initResult, error) {
 	result := initResult{Inventory: file, Written: []string{}, Kept: []string{}}
-	if _, err := os.Lstat(file); err == nil {
-		return result, usage("%s is there already and is not overwritten; next: name another file with -O", file)
+	if err := isFree(file); err != nil {
+		return result, err
 	}
 	// What the secrets are called may come from a file of somebody else's: whatever a name
 	// says, and whatever lies in the folder, nothing is written outside of it.
@@ -197,16 +205,29 @@ func writeInventory(file string, text []byte, secrets map[string]string) (initRe
 			return result, err
 		}
 	}
-	return result, write(filepath.Base(file), string(text), 0o644)
+	schema, err := inventory.Schema()
+	if err != nil {
+		return result, err
+	}
+	if err := write(schemaFile, string(schema), 0o644); err != nil {
+		return result, err
+	}
+	return result, write(filepath.Base(file), schemaLine+string(text), 0o644)
 }
 
-func (a *app) showInit(r initResult, next string) error {
+func (a *app) showInit(r initResult) error {
+	for _, l := range r.Logins {
+		mark := a.streams.OutStyle.Good("ok    ")
+		if !l.OK {
+			mark = a.streams.OutStyle.Bad("FAILED")
+		}
+		fmt.Fprintf(a.streams.Out, "%s %s: %s\n", mark, l.Host, ui.Clean(l.Says))
+	}
 	for _, f := range r.Written {
-		fmt.Fprintf(a.streams.Out, "wrote %s\n", f)
+		fmt.Fprintf(a.streams.Out, "wrote  %s\n", f)
 	}
 	for _, f := range r.Kept {
-		fmt.Fprintf(a.streams.Out, "kept  %s\n", f)
+		fmt.Fprintf(a.streams.Out, "kept   %s\n", f)
 	}
-	_, err := fmt.Fprintf(a.streams.Out, "next: look through %s, %sthen: ghadeploy check %s\n", r.Inventory, next, r.Inventory)
-	return err
+	return ui.WriteNext(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), r.Next)
 }

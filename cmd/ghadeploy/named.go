@@ -13,7 +13,7 @@ const word = "INVENTORY"
 
 // withPath makes the commands in a text work when they are typed.
 func withPath(text, path string) string {
-	if !strings.Contains(text, "ghadeploy ") {
+	if !strings.Contains(text, "ghadeploy ") && !strings.Contains(text, "in "+word) && !strings.Contains(text, "into "+word) {
 		return text
 	}
 	return strings.ReplaceAll(text, word, path)

@@ -44,6 +44,7 @@ type runner interface {
 	Restore(ctx context.Context, dump string) error
 	RestoreOnly(ctx context.Context, dump string) error
 	CopyDatabase(context.Context, tasks.CopyOptions) (*dbcopy.Report, error)
+	Logins(context.Context) []tasks.Login
 	Trust(context.Context) ([]tasks.HostKey, error)
 	AcceptKeys(context.Context, []tasks.HostKey) error
 }

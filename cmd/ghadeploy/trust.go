@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
+	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks"
 )
 
@@ -38,12 +39,7 @@ func (a *app) trust(ctx context.Context, o trustOptions) error {
 	if err != nil && len(keys) == 0 {
 		return err
 	}
-	var unknown []tasks.HostKey
-	for _, k := range keys {
-		if !k.Known && !k.Revoked {
-			unknown = append(unknown, k)
-		}
-	}
+	unknown := acceptable(keys)
 	added, askErr := s.accept(keys, unknown)
 	s.Close()
 	askErr = firstError(askErr, revoked(keys))
@@ -52,12 +48,17 @@ func (a *app) trust(ctx context.Context, o trustOptions) error {
 		return firstError(askErr, err)
 	}
 	return a.render(result, func() error {
-		_, err := fmt.Fprintf(a.streams.Out, "%s known, %d added\n", ui.Count(len(keys)-len(unknown), "key"), added)
+		next := "check"
+		if added < len(unknown) {
+			next = "trust"
+		}
+		_, err := fmt.Fprintf(a.streams.Out, "%s known, %d added\nnext: ghadeploy %s %s\n", ui.Count(len(keys)-len(unknown), "key"), added, next, remote.Quote(a.inventoryName())+a.sameFlags())
 		return err
 	})
 }
 
-// revoked names the keys that are marked @revoked: those hosts must not be connected to.
+// revoked names the keys that are marked @revoked, or are others than the known ones: those
+// hosts must not be connected to.
 func revoked(keys []tasks.HostKey) error {
 	for _, k := range keys {
 		if k.Revoked {
@@ -65,7 +66,31 @@ func revoked(keys []tasks.HostKey) error {
 				k.Host, k.Fingerprint, k.Type)
 		}
 	}
+	for _, k := range keys {
+		if k.Changed {
+			return fmt.Errorf("%s: its host key is another one than known_hosts or the inventory has: %s (%s); someone may be listening in, or the host was installed anew; next: %s",
+				k.Host, k.Fingerprint, k.Type, k.Next)
+		}
+	}
 	return nil
+}
+
+// acceptable are the keys that may be added: those of which nobody knows anything.
+func acceptable(keys []tasks.HostKey) (unknown []tasks.HostKey) {
+	for _, k := range keys {
+		if !k.Known && !k.Revoked && !k.Changed {
+			unknown = append(unknown, k)
+		}
+	}
+	return unknown
+}
+
+func hostsOf(keys []tasks.HostKey) int {
+	hosts := map[string]bool{}
+	for _, k := range keys {
+		hosts[k.Host] = true
+	}
+	return len(hosts)
 }
 
 // accept shows the keys where the question is asked, and adds the unknown ones.
@@ -80,7 +105,7 @@ func (s *session) accept(all, unknown []tasks.HostKey) (added int, err error) {
 		return 0, err
 	}
 	if !s.flags.yes {
-		yes, err := s.ask(s.ctx, fmt.Sprintf("Trust the new keys of %s?", ui.Count(len(unknown), "host")))
+		yes, err := s.ask(s.ctx, fmt.Sprintf("Trust the new keys of %s?", ui.Count(hostsOf(unknown), "host")))
 		if err != nil || !yes {
 			return 0, err
 		}

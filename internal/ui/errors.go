@@ -63,6 +63,9 @@ func Failures(err error, path string) []Failure {
 	var out []Failure
 	for _, e := range leaves(err) {
 		f := failure(e)
+		if message, next, found := strings.Cut(f.Message, nextMark); found {
+			f.Message, f.Next = message, orWord(f.Next, next)
+		}
 		f.Next = strings.ReplaceAll(f.Next, "INVENTORY", path)
 		f.Message = strings.ReplaceAll(f.Message, "INVENTORY", path)
 		f.State = strings.ReplaceAll(f.State, "INVENTORY", path)
@@ -165,8 +168,7 @@ func lockedFailure(l *lock.HeldError) Failure {
 const nextMark = "; next: "
 
 func plainFailure(err error) Failure {
-	message, next, _ := strings.Cut(err.Error(), nextMark)
-	return Failure{Kind: "failed", Message: message, Next: next}
+	return Failure{Kind: "failed", Message: err.Error()}
 }
 
 // WriteError shows err: what failed, in which state things were left, what to
@@ -175,11 +177,11 @@ func WriteError(w io.Writer, s Style, columns int, err error, path string) {
 	var b strings.Builder
 	var diagnostics inventory.Diagnostics
 	if errors.As(err, &diagnostics) {
-		writeDiagnostics(&b, s, diagnostics)
+		writeDiagnostics(&b, s, diagnostics, path)
 		_, _ = io.WriteString(w, b.String())
 		return
 	}
-	for _, f := range Failures(err, path) {
+	for _, f := range oneNext(Failures(err, path), path) {
 		writeFailure(&b, s, columns, f)
 	}
 	_, _ = io.WriteString(w, b.String()) // there is nowhere to report that stderr is gone
@@ -215,7 +217,7 @@ func writeFailure(b *strings.Builder, s Style, columns int, f Failure) {
 }
 
 // writeDiagnostics shows every mistake as compilers do.
-func writeDiagnostics(b *strings.Builder, s Style, ds inventory.Diagnostics) {
+func writeDiagnostics(b *strings.Builder, s Style, ds inventory.Diagnostics, path string) {
 	mistakes := 0
 	for _, d := range ds {
 		text := inventory.Diagnostics{d}.Error()
@@ -228,6 +230,9 @@ func writeDiagnostics(b *strings.Builder, s Style, ds inventory.Diagnostics) {
 		mistakes++
 	}
 	fmt.Fprintf(b, "%s\n", s.Bad(plural(mistakes, "mistake")))
+	if mistakes > 0 {
+		fmt.Fprintf(b, "%s%s\n", s.Faint("next:  "), Clean(correct(ds[0], path)))
+	}
 }
 
 // WriteWarnings shows what an inventory's loader found questionable.

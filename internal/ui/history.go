@@ -171,6 +171,9 @@ func WriteHostKeys(w io.Writer, s Style, columns int, keys []tasks.HostKey) erro
 		if !k.Known {
 			known = s.Warn("new")
 		}
+		if k.Changed {
+			known = s.Bad("CHANGED")
+		}
 		if k.Revoked {
 			known = s.Bad("revoked")
 		}

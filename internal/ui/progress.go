@@ -82,6 +82,8 @@ func join(name, message string) string {
 		return message
 	case message == "":
 		return name
+	case strings.HasPrefix(message, name+" "), strings.HasPrefix(message, name+":"):
+		return message // it says its name by itself
 	}
 	return name + ": " + message
 }

@@ -34,7 +34,7 @@ func (s Store) Plugins(ctx context.Context, plugins []inventory.Plugin) (out []P
 	for _, p := range plugins {
 		ref, err := s.plugin(ctx, p)
 		if err != nil {
-			return nil, &Error{fmt.Sprintf("plugin %s: %v", p.ID, err)}
+			return nil, &Error{fmt.Sprintf("plugin %s: %v", p.ID, err), "correct grafana.plugins in INVENTORY, or put the archive there"}
 		}
 		out = append(out, ref)
 	}

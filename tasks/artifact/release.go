@@ -35,22 +35,11 @@ func (r Release) RedactedURL() string { return redactURL(r.URL) }
 func pulled(version, arch, sum, src string) (Release, error) {
 	v, err := grafana.ParseVersion(version)
 	if err != nil {
-		return Release{}, &Error{err.Error()}
+		return Release{}, &Error{Message: err.Error()}
 	}
 	r := Release{Version: version, Arch: arch, SHA256: sum, URL: src, Binary: "grafana-server"}
 	if grafana.HasGrafanaBinary(v) {
 		r.Binary = "grafana"
 	}
 	return r, nil
-}
-
-// matches refuses a release that is not what its name or the inventory says.
-func matches(r Release, path, version, arch string) error {
-	if r.Version != version {
-		return &Error{fmt.Sprintf("%s holds Grafana %s, the inventory says %s: correct grafana.version or grafana.artifact.source", path, r.Version, version)}
-	}
-	if r.Arch != arch {
-		return &Error{fmt.Sprintf("%s is for %s, the host is %s: put {arch} into grafana.artifact.source", path, r.Arch, arch)}
-	}
-	return nil
 }

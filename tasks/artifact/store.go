@@ -66,24 +66,27 @@ func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arc
 	} else if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	r, err := s.inspect(ctx, path)
+	w := wanted{version: version, arch: arch, source: art.Source, path: path}
+	r, err := s.inspect(ctx, w)
 	if err != nil {
 		return Release{}, err
 	}
 	if want != "" && want != r.SHA256 {
-		return Release{}, &Error{fmt.Sprintf("%s has the SHA-256 %s, the inventory says %s: download it again, or correct grafana.artifact.sha256", path, r.SHA256, want)}
+		return Release{}, &Error{fmt.Sprintf("%s has the SHA-256 %s, the inventory says %s", path, r.SHA256, want),
+			"compare both with " + w.page() + ", then download it again or correct grafana.artifact.sha256 in INVENTORY"}
 	}
-	return r, matches(r, path, version, arch)
+	return r, w.matches(r)
 }
 
 // inspect reads an archive once and remembers what it holds.
-func (s Store) inspect(ctx context.Context, path string) (Release, error) {
+func (s Store) inspect(ctx context.Context, w wanted) (Release, error) {
+	path := w.path
 	st, err := os.Stat(path)
 	if err != nil {
-		return Release{}, &Error{fmt.Sprintf("grafana.artifact.source: %v: put the release archive there, or correct the path", err)}
+		return Release{}, w.missing(err)
 	}
 	if err := localfile.Check(path); err != nil {
-		return Release{}, &Error{fmt.Sprintf("grafana.artifact.source: %v", err)}
+		return Release{}, w.missing(err)
 	}
 	key := sha256.Sum256(fmt.Appendf(nil, "v2\x00%s\x00%d\x00%d", path, st.Size(), st.ModTime().UnixNano()))
 	memo := filepath.Join(s.dir, "archives", hex.EncodeToString(key[:12])+".json")
@@ -95,12 +98,15 @@ func (s Store) inspect(ctx context.Context, path string) (Release, error) {
 	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "inspect", Message: "read " + filepath.Base(path)})
 	f, err := localfile.Open(path)
 	if err != nil {
-		return Release{}, &Error{err.Error()}
+		return Release{}, w.missing(err)
 	}
 	defer func() { _ = f.Close() }()
 	arc, err := grafana.ReadArchive(ctx, bufio.NewReaderSize(f, 1<<20))
+	if ctx.Err() != nil {
+		return Release{}, fmt.Errorf("read %s: %w", path, context.Cause(ctx))
+	}
 	if err != nil {
-		return Release{}, fmt.Errorf("%s: %w", path, err)
+		return Release{}, &Error{fmt.Sprintf("%s: %v", path, err), w.download()}
 	}
 	r = Release{
 		Version: arc.Version.String(), Arch: arc.Arch, SHA256: arc.SHA256, Path: path, Size: st.Size(),

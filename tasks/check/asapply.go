@@ -14,6 +14,7 @@ func seenChecks() []unit {
 		seen("folders", "the service user may write to data and logs, and gets there"),
 		seen("drop-ins", "nothing on the host changes the unit over the inventory"),
 		seen("lock", "no other run, and no freeze, is in the way"),
+		once(seen("archive", "the archives of the release and the plugins are there, and what the inventory says")),
 		once(seen("plan", "a plan can be made: what apply would refuse to do at all")),
 	}
 }

@@ -80,13 +80,13 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 	const why = "Grafana does not start without its database"
 	switch failed.Kind {
 	case database.Unreachable:
-		return fail("cannot reach the database at "+db.Host+": "+failed.Cause.Error(), why, "check database.host, that the server runs and listens there, and the firewall between "+h.Name+" and it")
+		return fail("cannot reach the database at "+db.Host+": "+failed.Cause.Error(), why, unreachedFix(map[string]string{"postgres": "postgresql", "mysql": "mysql"}[db.Type], "database.host", db.Host, failed.Cause.Error()))
 	case database.BadTLS:
 		return fail(what, why, databaseTLSFix(db, failed.Cause.Error()))
 	case database.BadPassword:
-		return fail(what, why, "put the right password into database.password ("+sourceOf(r)+"), or set it on the server"+unproven(db))
+		return fail(what, why, r.passwordFix()+unproven(db))
 	case database.NoDatabase:
-		return fail(what, why, "create it (createdb -O "+db.User+" "+db.Name+"), or give an administrator under database.create")
+		return fail(what, why, r.noDatabaseFix())
 	case database.TooMany:
 		return fail(what, why, "raise the server's max_connections, or lower database.max_open_conn")
 	case database.NoAccess:
@@ -137,18 +137,11 @@ func databaseTLSFix(db inventory.Database, cause string) string {
 	return "check database.ssl_mode, ca_cert, client_cert and client_key, and the server's log"
 }
 
-func sourceOf(r *run) string {
-	if s := r.Cluster.Database.Password.Source(); s != "" {
-		return s
-	}
-	return "not set"
-}
-
 // creatable tries the administrator's login instead.
 func (r *run) creatable(ctx context.Context, h fleet.Host, failed *database.LoginError) Finding {
 	steps, err := database.Missing(ctx, h, r.Cluster.Database)
 	if _, wrong := errors.AsType[*database.PasswordError](err); wrong {
-		return fail(err.Error(), "Grafana does not start without its database", "put the right password into database.password ("+sourceOf(r)+"), or set it on the server")
+		return fail(err.Error(), "Grafana does not start without its database", r.passwordFix())
 	}
 	if err != nil {
 		return fail(err.Error(), "role and database are absent ("+failed.Cause.Error()+") and cannot be made", r.createFix(err))

@@ -58,7 +58,7 @@ func checkPorts(_ context.Context, r *run) []Finding {
 				if f.ours(s) {
 					continue
 				}
-				all = append(all, occupied(p, s))
+				all = append(all, r.occupied(p, s))
 				break
 			}
 			if taken == 0 {
@@ -78,15 +78,16 @@ func checkPorts(_ context.Context, r *run) []Finding {
 	})
 }
 
-func occupied(p port, s socket) Finding {
+func (r *run) occupied(p port, s socket) Finding {
 	by := s.owner
 	if by == "" {
 		by = "a process that cannot be seen"
 	}
-	fix := fmt.Sprintf("stop it (ss -lnp | grep :%d), or change server.http_port", p.number)
+	key := "grafana.config.server.http_port"
 	if p.name == "gossip" {
-		fix = fmt.Sprintf("stop it (ss -lnp | grep :%d), or change alerting.port", p.number)
+		key = "alerting.port"
 	}
+	fix := fmt.Sprintf("set %s: %d in INVENTORY, or stop what is there: ss -lnp | grep :%d", key, r.freePort(p.number), p.number)
 	return fail(fmt.Sprintf("%s port %d/%s is held by %s", p.name, p.number, s.proto, by), "Grafana would not start: address already in use", fix)
 }
 

@@ -133,7 +133,6 @@ func TestServerProblems(t *testing.T) {
 }
 
 func TestRedisProblems(t *testing.T) {
-	h := fakeHosts("")[0]
 	cfg := inventory.Redis{Address: "r:6379", Username: "u", Password: inventory.NewSecret("canary", "env:R")}
 	for _, tt := range []struct {
 		name, said string
@@ -148,11 +147,11 @@ func TestRedisProblems(t *testing.T) {
 		{"10_82715_tls", "TLS with r:6379: first record does not look like a TLS handshake", Fail, []string{"speaks no TLS", "remove tls:"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			want(t, []Finding{redisFailure(h, cfg, errors.New(tt.said))}, tt.severity, "", tt.words...)
+			want(t, []Finding{redisFailure(cfg, errors.New(tt.said))}, tt.severity, "", tt.words...)
 		})
 	}
 	t.Run("forwarding_off_is_said", func(t *testing.T) {
-		want(t, []Finding{redisFailure(h, cfg, remote.ErrForwardingRefused)}, Skipped, "", "AllowTcpForwarding")
+		want(t, []Finding{redisFailure(cfg, remote.ErrForwardingRefused)}, Skipped, "", "AllowTcpForwarding")
 	})
 }
 

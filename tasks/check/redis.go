@@ -76,13 +76,13 @@ func tryRedis(ctx context.Context, name string, h fleet.Host, cfg inventory.Redi
 	}
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err != nil {
-		return []Finding{pingFailure(h, cfg, err)}
+		return []Finding{pingFailure(cfg, err)}
 	}
 	if cfg.Password.IsSet() && cfg.Username == "" && !cfg.Cluster {
 		// Grafana's client says AUTH, ours HELLO, which a server without a password
 		// answers to any password.
 		if err := client.Do(ctx, "AUTH", cfg.Password.Reveal()).Err(); err != nil {
-			return []Finding{redisFailure(h, cfg, err)}
+			return []Finding{redisFailure(cfg, err)}
 		}
 	}
 	if !cfg.Cluster && isCluster(ctx, client) {
@@ -105,25 +105,25 @@ func or(text, other string) string {
 }
 
 // pingFailure is redisFailure of a first command, at which it shows who listens.
-func pingFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
+func pingFailure(cfg inventory.Redis, err error) Finding {
 	if stranger, ok := errors.AsType[*listener.OrdinaryError](err); ok {
 		return fail(stranger.Error(), "whoever listens there learns the password", "end that process and start Redis under an account of its own")
 	}
-	return redisFailure(h, cfg, err)
+	return redisFailure(cfg, err)
 }
 
 // redisFailure says what a failed PING means.
-func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
+func redisFailure(cfg inventory.Redis, err error) Finding {
 	text := err.Error()
 	switch {
 	case errors.Is(err, remote.ErrForwardingRefused):
 		return skipped("not tried: "+text, redisWhy, "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"), strings.Contains(text, "invalid username-password"):
-		return fail("Redis at "+cfg.Address+" refuses the password", redisWhy, "put the right password ("+or(cfg.Password.Source(), "not set")+") and username into the inventory")
+		return fail("Redis at "+cfg.Address+" refuses the password ("+or(cfg.Password.Source(), "not set")+")", redisWhy, secretFix("the password of Redis at "+cfg.Address, cfg.Password)+": the password that Redis has; or correct username: in INVENTORY")
 	case strings.Contains(text, "NOAUTH"):
-		return fail("Redis at "+cfg.Address+" wants a password", redisWhy, "set password: in the inventory")
+		return fail("Redis at "+cfg.Address+" wants a password", redisWhy, "set password: of Redis at "+cfg.Address+` in INVENTORY, as "${file:secrets/redis_password}"`)
 	case strings.Contains(text, "without any password configured"):
-		return fail("Redis at "+cfg.Address+" has no password, the inventory has one", redisWhy, "set requirepass there, or remove password: from the inventory")
+		return fail("Redis at "+cfg.Address+" has no password, the inventory has one", redisWhy, "remove password: of Redis at "+cfg.Address+" in INVENTORY, or set requirepass there")
 	case strings.Contains(text, "NOPERM"):
 		return fail("Redis at "+cfg.Address+": "+text, redisWhy, "widen the user's ACL: ACL SETUSER "+or(cfg.Username, "default")+" +@all ~* &*")
 	case strings.Contains(text, "DB index is out of range"):
@@ -131,15 +131,15 @@ func redisFailure(h fleet.Host, cfg inventory.Redis, err error) Finding {
 	case strings.Contains(text, "cluster support disabled"):
 		return fail("Redis at "+cfg.Address+" is no Redis Cluster", redisWhy, "remove cluster: true, or give a node of the cluster")
 	case cfg.Sentinel != nil && strings.Contains(text, "sentinel"):
-		return sentinelFailure(h, cfg, text)
+		return sentinelFailure(cfg, text)
 	case strings.Contains(text, "TLS with"), strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
 		return fail("Redis at "+cfg.Address+": "+text, redisWhy, redisTLSFix(text))
 	case strings.HasSuffix(text, "EOF") && cfg.TLS == nil:
 		return fail("Redis at "+cfg.Address+" closes the connection at once", redisWhy, "when it speaks TLS only, give tls: {ca_cert: ...}; else read its log")
 	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "i/o timeout"):
-		return fail("Redis at "+cfg.Address+" does not answer", redisWhy, "check the address, that Redis runs, and the firewall between "+h.Name+" and it")
+		return fail("Redis at "+cfg.Address+" does not answer", redisWhy, unreachedFix("redis", "the address of Redis", cfg.Address, text))
 	}
-	return fail("cannot reach Redis at "+cfg.Address+": "+text, redisWhy, "check the address, that Redis runs (systemctl status redis), and the firewall between "+h.Name+" and it")
+	return fail("cannot reach Redis at "+cfg.Address+": "+text, redisWhy, unreachedFix("redis", "the address of Redis", cfg.Address, text))
 }
 
 // roundTrip subscribes to a channel nobody else uses and publishes to it.

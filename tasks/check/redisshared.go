@@ -141,13 +141,13 @@ func notACluster(check string) string {
 }
 
 // sentinelFailure is of Sentinels that name no master.
-func sentinelFailure(h fleet.Host, cfg inventory.Redis, text string) Finding {
+func sentinelFailure(cfg inventory.Redis, text string) Finding {
 	if strings.Contains(text, "redis: nil") || strings.Contains(text, "No such master") {
 		return fail(fmt.Sprintf("the Sentinels at %s know no master %q", cfg.Address, cfg.Sentinel.Master), redisWhy,
 			"put the name from redis-cli -p 26379 sentinel masters into sentinel.master")
 	}
 	return fail("the Sentinels at "+cfg.Address+": "+text, redisWhy,
-		"check that address lists the Sentinels (port 26379), not Redis itself, and the firewall between "+h.Name+" and them")
+		"check that address lists the Sentinels (port 26379), not Redis itself, and the firewall between the hosts and them")
 }
 
 // redisTLSFix is what to do about a handshake that failed.
