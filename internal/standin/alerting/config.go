@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,6 +112,37 @@ func (c *Config) Guard(now Config) error {
 		}
 	}
 	return nil
+}
+
+// ChangesPoints is whether a contact point of now is another one in c; receivers that
+// are new or gone change none.
+func (c Config) ChangesPoints(now Config) bool {
+	for _, was := range now.Alertmanager.Receivers {
+		i := slices.IndexFunc(c.Alertmanager.Receivers, func(r Receiver) bool { return r.Name == was.Name })
+		if i < 0 {
+			continue
+		}
+		is := c.Alertmanager.Receivers[i].ContactPoints
+		if len(is) != len(was.ContactPoints) {
+			return true
+		}
+		for _, cp := range was.ContactPoints {
+			if !slices.ContainsFunc(is, func(p ContactPoint) bool {
+				return p.UID == cp.UID && p.Name == cp.Name && p.Type == cp.Type && p.DisableResolveMessage == cp.DisableResolveMessage && bytes.Equal(compact(p.Settings), compact(cp.Settings))
+			}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// compact is JSON without what has no meaning in it.
+func compact(raw json.RawMessage) []byte {
+	var v any
+	_ = json.Unmarshal(raw, &v)
+	b, _ := json.Marshal(v)
+	return b
 }
 
 func (c Config) find(uid string) *ContactPoint {

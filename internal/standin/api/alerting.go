@@ -179,6 +179,10 @@ func (s *server) postConfig(r *http.Request, _ store.User) (any, error) {
 		return nil, err
 	}
 	err := s.change(r, func(c *alerting.Config) error {
+		if s.Profile.Alerting.PointsKept && in.ChangesPoints(*c) {
+			return fail(http.StatusBadRequest, "cannot update receivers using this API while per-receiver RBAC is enabled; "+
+				"either disable the `alertingApiServer` feature flag or use an API that supports per-receiver RBAC (e.g. provisioning or receivers API)")
+		}
 		if err := in.Guard(*c); err != nil {
 			return fail(http.StatusBadRequest, err.Error())
 		}

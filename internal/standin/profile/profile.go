@@ -66,6 +66,8 @@ type Alerting struct {
 	FoldersByUID bool
 	// ConfigPost takes a whole Alertmanager configuration.
 	ConfigPost bool
+	// PointsKept is whether it refuses a whole configuration that changes a contact point.
+	PointsKept bool
 }
 
 // Pool is a second pool of connections, that of unified storage.
@@ -100,6 +102,7 @@ func Of(v defaults.Version) Profile {
 			Provisioning: since(9, 0), // pkg/services/ngalert/api of 8.5.15 and 9.3.2
 			FoldersByUID: since(11, 0),
 			ConfigPost:   !since(12, 1),
+			PointsKept:   since(11, 6), // pkg/services/ngalert/api/api_alertmanager_guards.go of 11.6.2
 		},
 		AsksToRotate:  since(10, 3),
 		SaysNamespace: since(10, 3),  // pkg/api/dtos/frontend_settings.go of 10.3.1
