@@ -35,6 +35,14 @@ func unreachable(t Target, last *endpoint, err error) error {
 	return u
 }
 
+// Mistaken tells whether it is a name, a login or a key that keeps us out, and not that the
+// host is down.
+func (e *UnreachableError) Mistaken() bool {
+	_, auth := errors.AsType[*AuthError](e.Cause)
+	_, key := errors.AsType[*HostKeyError](e.Cause)
+	return auth || key || isUnknownName(e.Cause)
+}
+
 // networkHint is for a host that does not answer at all.
 func networkHint(t Target, last *endpoint, err error) string {
 	where := "hosts." + t.Name + ".address"

@@ -54,8 +54,8 @@ func (r *Runner) leftOut() func(host string) bool {
 // waysOut says how to go on while a host cannot be reached.
 func waysOut(err error, host string, hosts int) error {
 	u, ok := errors.AsType[*remote.UnreachableError](err)
-	if !ok || hosts < 2 {
-		return err
+	if !ok || hosts < 2 || u.Mistaken() {
+		return err // it is up: what keeps us out is mended, and the host not left behind
 	}
 	out := fmt.Sprintf("bring it back and run it again; or leave it out: --limit '!%s'; or take it out for good: ghadeploy remove INVENTORY %s", host, host)
 	if u.Hint != "" {

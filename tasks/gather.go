@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"path"
 	"slices"
 	"strconv"
@@ -86,6 +87,9 @@ func (r *Runner) gatherBut(ctx context.Context, w want, looks bool) (*picture, e
 	wg.Wait()
 	if looks {
 		p.balancerErr, lbErr = lbErr, nil
+	}
+	if d, ok := errors.AsType[*net.DNSError](hostErr); ok && d.IsNotFound {
+		ipErr = nil // one name that nobody knows is told of once
 	}
 	if err := fleet.Join(hostErr, lbErr, ipErr); err != nil {
 		return nil, err

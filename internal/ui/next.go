@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,12 +30,37 @@ func oneNext(all []Failure, path string) []Failure {
 			out[i].Next = trust
 		}
 	}
+	copyKeys(out)
 	for i, f := range out {
 		if f.Next != "" && slices.ContainsFunc(out[i+1:], func(later Failure) bool { return later.Next == f.Next }) {
 			out[i].Next = ""
 		}
 	}
 	return out
+}
+
+// keyCopy is how a key is put on one host: what comes before the host, the host, and what
+// follows it.
+var keyCopy = regexp.MustCompile(`^(ssh-copy-id [^;&]*@)([A-Za-z0-9._:-]+)( \(.*)$`)
+
+// copyKeys makes one command of those that put the same key on several hosts.
+func copyKeys(all []Failure) {
+	places := map[[2]string][]int{}
+	hosts := map[[2]string][]string{}
+	for i, f := range all {
+		if m := keyCopy.FindStringSubmatch(f.Next); m != nil {
+			id := [2]string{m[1], m[3]}
+			places[id], hosts[id] = append(places[id], i), append(hosts[id], m[2])
+		}
+	}
+	for id, at := range places {
+		if len(at) < 2 {
+			continue
+		}
+		for _, i := range at {
+			all[i].Next = "for h in " + strings.Join(hosts[id], " ") + "; do " + id[0] + "$h; done" + id[1]
+		}
+	}
 }
 
 // WriteNext shows what to type next.
