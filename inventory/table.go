@@ -5,8 +5,8 @@ package inventory
 func table() *item {
 	t := tables{newFormats()}
 	return section("One cluster of Grafana hosts. Keys that start with x- are free for anchors.",
-		key(extendsKey, text("A file with what several inventories share: any section but cluster, hosts and groups. It may extend another.\n" +
-			"This file wins: maps merge key by key; lists, single values, load_balancer.hosts and artifact.sha256 replace; an empty key takes one away.\n" +
+		key(extendsKey, text("A file with what several inventories share: any section but cluster, hosts and groups. It may extend another.\n"+
+			"This file wins: maps merge key by key; lists, single values, load_balancer.hosts and artifact.sha256 replace; an empty key takes one away.\n"+
 			"Paths and references in it are relative to it.").with("", "../defaults.yaml")),
 		required("cluster", formatted(t.name, "Names the lock, the alerting label and the Redis prefixes.").with("", "prod")),
 		key("ssh", t.ssh("How hosts are reached; defaults for every host. ~/.ssh/config is honoured.")),

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -133,7 +134,7 @@ func (r *rollout) lookAtPresence(ctx context.Context, running []fleet.Host) live
 	return l
 }
 
-var errNotAsked = fmt.Errorf("Redis was not asked before these hosts started")
+var errNotAsked = errors.New("no look at Redis was taken before these hosts started")
 
 // liveVerdict is what a look at Redis proves.
 type liveVerdict int

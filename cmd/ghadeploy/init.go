@@ -100,16 +100,9 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 		}
 	}
 	a.inventory = o.file
-	if o.extends == "" {
-		o.version = cmp.Or(o.version, defaultVersion)
-	}
-	text, err := inventory.Scaffold(inventory.ScaffoldInput{
-		Cluster: o.cluster, Hosts: o.hosts, User: o.user, Version: o.version, RootURL: o.rootURL,
-		Database: o.database, DatabaseHost: o.databaseHost, LiveRedis: o.redis, Balancer: o.balancer,
-		DatabasePassword: "${file:secrets/database_password}", Extends: o.extends, File: o.file,
-	})
+	text, err := scaffold(o)
 	if err != nil {
-		return usage("%v", err)
+		return err
 	}
 	var tried []tasks.Login
 	if terminal && !o.noLogin {
@@ -125,15 +118,35 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if err != nil {
 		return err
 	}
-	password := filepath.Join(filepath.Dir(o.file), secretsFolder, "database_password")
 	result.Logins = tried
-	if slices.Contains(result.Written, password) {
-		password = "put the database's password into " + password
-	} else {
-		password = "" // somebody's already
-	}
-	result.Next = strings.ReplaceAll(afterInit(tried, o.file, password), word, o.file)
+	result.Next = strings.ReplaceAll(afterInit(tried, o.file, passwordStep(o.file, result.Written)), word, o.file)
 	return a.render(result, func() error { return a.showInit(result) })
+}
+
+// scaffold is the inventory of the answers.
+func scaffold(o initOptions) ([]byte, error) {
+	if o.extends == "" {
+		o.version = cmp.Or(o.version, defaultVersion)
+	}
+	text, err := inventory.Scaffold(inventory.ScaffoldInput{
+		Cluster: o.cluster, Hosts: o.hosts, User: o.user, Version: o.version, RootURL: o.rootURL,
+		Database: o.database, DatabaseHost: o.databaseHost, LiveRedis: o.redis, Balancer: o.balancer,
+		DatabasePassword: "${file:secrets/database_password}", Extends: o.extends, File: o.file,
+	})
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	return text, nil
+}
+
+// passwordStep says where the database's password belongs; nothing when somebody's own
+// was there already.
+func passwordStep(file string, written []string) string {
+	password := filepath.Join(filepath.Dir(file), secretsFolder, "database_password")
+	if !slices.Contains(written, password) {
+		return ""
+	}
+	return "put the database's password into " + password
 }
 
 // generatedSecrets are made once; whoever has others writes them over these.
