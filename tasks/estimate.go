@@ -30,8 +30,7 @@ type figures struct {
 	migrate    float64 // what a start takes longer that migrates
 	live       float64 // until a host that was started counts as a node of Live
 	members    float64
-	settle     float64 // gossip, after a host's gates; almost nothing after the wait for Live
-	settleBare float64 // without that wait
+	settle     float64 // gossip, from a host's gates on where none of them waited
 	undrain    float64
 }
 
@@ -39,7 +38,7 @@ type figures struct {
 // HAProxy and Redis.
 func labFigures() figures {
 	return figures{overhead: 1.5, perMB: 0.13, generation: 0.3, dump: 1, stop: 1, drain: 0.1, restart: 1.6, start: 2.4, startNew: 8, migrate: 2,
-		live: 9.9, members: 0.1, settle: 0.1, settleBare: 8.5, undrain: 0.1}
+		live: 0.1, members: 0.1, settle: 8.5, undrain: 0.1}
 }
 
 // estimateOf adds up what a plan will do.
@@ -112,10 +111,10 @@ func (f figures) settles(p *Plan, waitedForLive bool) float64 {
 	switch {
 	case p.Policy.Kind == PolicyFirst, p.Policy.Kind == PolicyHandover, p.Policy.Settle == "":
 		return 0
-	case waitedForLive:
-		return f.settle
+	case waitedForLive: // gossip settles meanwhile; where only the metric tells of Live, wholly
+		return max(f.settle-f.live, 0.1)
 	}
-	return f.settleBare
+	return f.settle
 }
 
 // last is the wait for the whole cluster, where the turns have left that to it.
