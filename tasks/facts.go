@@ -120,14 +120,17 @@ func parseFacts(out, root string) (*Facts, error) {
 		if told++; told > mostFacts {
 			return nil, fmt.Errorf("the host tells more than %d facts", mostFacts)
 		}
-		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		line = strings.TrimSuffix(line, "\n")
+		name, rest, _ := strings.Cut(line, "\t")
 		if name == "end" {
 			if p.f.Service.PID != 0 && p.started != 0 {
 				p.f.Service.Age = max(p.f.Uptime-p.started, 0)
 			}
 			return p.f, nil
 		}
-		if err := p.record(name, strings.Split(rest, "\t")); err != nil {
+		if factTakers[name] == nil {
+			p.programLine(line)
+		} else if err := factTakers[name](&p, strings.Split(rest, "\t")); err != nil {
 			return nil, fmt.Errorf("read fact %q: %w", name, err)
 		}
 	}
@@ -139,15 +142,9 @@ type factsParser struct {
 	running *regexp.Regexp
 	turn    bool // the properties of ghadeploy-turn.service are being read
 	started time.Duration
-}
-
-// record takes one fact. Facts that this version does not know are left out, so
-// that a script may say more than is asked of it.
-func (p *factsParser) record(name string, v []string) error {
-	if take := factTakers[name]; take != nil {
-		return take(p, v)
-	}
-	return nil
+	// unit is the path of our unit file, section the generation and section that grep's
+	// lines are in.
+	unit, section string
 }
 
 // factTakers is what is done with each record of observe.sh; v has one field at least.
@@ -186,32 +183,20 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 		p.f.Service.EnvironRead = p.f.Service.EnvironRead || !p.turn
 		return nil
 	},
-	"tool":       func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
-	"release":    func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },
-	"generation": func(p *factsParser, v []string) error { p.f.Generations[v[0]] = path.Base(second(v)); return nil },
-	"server": func(p *factsParser, v []string) error {
-		if p.f.Servers[v[0]] == nil {
-			p.f.Servers[v[0]] = serverOf{}
-		}
-		p.f.Servers[v[0]].add(second(v))
-		return nil
-	},
+	"tool":                  func(p *factsParser, v []string) error { p.f.Tools[v[0]] = true; return nil },
+	"release":               func(p *factsParser, v []string) error { p.f.Releases[v[0]] = true; return nil },
+	"generation":            func(p *factsParser, v []string) error { p.f.Generations[v[0]] = path.Base(second(v)); return nil },
 	"environ":               (*factsParser).environ,
 	"current":               func(p *factsParser, v []string) error { p.f.Current = path.Base(v[0]); return nil },
 	"current-is-not-a-link": func(p *factsParser, _ []string) error { p.f.CurrentForeign = true; return nil },
 	"etc":                   func(p *factsParser, v []string) error { p.f.Etc = EtcState{Kind: v[0], Target: second(v)}; return nil },
 	"data-folders":          func(p *factsParser, _ []string) error { p.f.DataFolders = true; return nil },
-	"file":                  func(p *factsParser, v []string) error { p.f.Files[second(v)] = v[0]; return nil },
-	"unit": func(p *factsParser, v []string) error {
-		p.f.Unit.Exists, p.f.Unit.Managed = true, second(v) != ""
-		p.f.Unit.SHA256, _, _ = strings.Cut(v[0], " ")
-		return nil
-	},
-	"show":    func(p *factsParser, v []string) error { p.property(v[0]); return nil },
-	"cmdline": func(p *factsParser, v []string) error { p.cmdline(v); return nil },
-	"good":    (*factsParser).good,
-	"drained": func(p *factsParser, v []string) error { p.f.Drained = v[0]; return nil },
-	"stopped": func(p *factsParser, v []string) error { p.f.Stopped = v[0]; return nil },
+	"unit":                  (*factsParser).unitFile,
+	"show":                  func(p *factsParser, v []string) error { p.property(v[0]); return nil },
+	"cmdline":               func(p *factsParser, v []string) error { p.cmdline(v); return nil },
+	"good":                  (*factsParser).good,
+	"drained":               func(p *factsParser, v []string) error { p.f.Drained = v[0]; return nil },
+	"stopped":               func(p *factsParser, v []string) error { p.f.Stopped = v[0]; return nil },
 	"freeze": func(p *factsParser, v []string) error {
 		p.f.Freeze = &lock.Holder{}
 		return json.Unmarshal([]byte(strings.Join(v, "\t")), p.f.Freeze)

@@ -26,9 +26,14 @@ generation	0123456789ab	../../releases/10.3.0-aaaaaaaaaaaa
 current	generations/63e24e456039
 etc	link	/opt/grafana/current/etc
 state-folder
-file	aa11	etc/grafana.ini
-file	bb22	unit
-unit	bb22  -	Managed by ghadeploy
+unit	/etc/systemd/system/grafana-server.service	Managed by ghadeploy
+aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11  ./etc/grafana.ini
+bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22  ./unit
+bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22  /etc/systemd/system/grafana-server.service
+./63e24e456039/etc/grafana.ini:[server]
+./63e24e456039/etc/grafana.ini:http_port = 3001
+./63e24e456039/etc/grafana.ini:[smtp]
+./63e24e456039/etc/grafana.ini:protocol = h2
 show	MainPID=19830
 show	NRestarts=1
 show	ExecMainStartTimestampMonotonic=1000000000
@@ -71,6 +76,13 @@ func TestFactsSayWhatRunsAndNotWhatTheLinkSays(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"0123456789ab", "63e24e456039"}, f.Good); diff != "" {
+		t.Error(diff)
+	}
+	sum := strings.Repeat("bb22", 16)
+	if f.Files["unit"] != sum || len(f.Files) != 2 || f.Unit != (UnitFacts{Exists: true, SHA256: sum, Managed: true}) {
+		t.Errorf("files %v, unit %+v", f.Files, f.Unit)
+	}
+	if diff := cmp.Diff(map[string]serverOf{"63e24e456039": {"http_port": "3001"}}, f.Servers); diff != "" {
 		t.Error(diff)
 	}
 }

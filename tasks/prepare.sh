@@ -40,11 +40,10 @@ give() (
 	case $(pwd -P)/ in /bin/* | /boot/* | /dev/* | /etc/* | /lib*/* | /proc/* | /root/* | /run/systemd/* | /sbin/* | /sys/* | /usr/* | /var/lib/systemd/* | /var/spool/*)
 		echo "$1 leads to $(pwd -P), which belongs to the system" >&2; exit 1 ;;
 	esac
-	way=$( (serving "$(id -g "$U")" sh -c "$ways" sh it "$1") 2>/dev/null) || way=
+	way=$( (serving "$(id -g "$U")" sh -c "$ways" sh '' it "$1" "$(pwd -P)") 2>/dev/null) || way=
 	case ${way##*"$T"} in /*) echo "$1 leads through ${way##*"$T"}, which $U may change" >&2; exit 1 ;; esac
 	chown "$U:$G" . && chmod u+rwx .
 )
-T=$(printf '\t')
 for d; do give "$d"; done
 [ -d "$S" ] || mkdir -p -m 700 "$S"
 # What a run that died half-way left behind.

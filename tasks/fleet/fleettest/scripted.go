@@ -282,10 +282,11 @@ func (s *Scripted) facts() string {
 		files := s.generations[s.current]
 		for _, f := range slices.Sorted(maps.Keys(files)) {
 			if f != "" {
-				rec("file", files[f], f)
+				rec(files[f] + "  ./" + f)
 			}
 		}
-		rec("unit", files["unit"]+"  -", "Managed by ghadeploy")
+		rec("unit", "/etc/systemd/system/grafana-server.service", "Managed by ghadeploy")
+		rec(files["unit"] + "  /etc/systemd/system/grafana-server.service")
 	}
 	if s.linked {
 		rec("etc", "link", "/opt/grafana/current/etc")
