@@ -166,7 +166,7 @@ END
 drop_file() {
 	f=${1#"${1%%[! ]*}"} f=${f#\"} f=${f#-} f=${f%"${f##*[! ]}"} f=${f%\"} f=${f%"${f##*[! ]}"}
 	[ -f "$f" ] || return 0
-	for n in $(head -c 65536 "$f" | sed -n 's/^[[:space:]]*\(GF_[A-Za-z0-9_]*\)=.*/\1/p' | head -n 200); do rec dropfile "$n" "$f"; done
+	for name in $(head -c 65536 "$f" | sed -n 's/^[[:space:]]*\(GF_[A-Za-z0-9_]*\)=.*/\1/p' | head -n 200); do rec dropfile "$name" "$f"; done
 }
 
 # drop_ins finds them as systemd does: by the unit's name, the name up to each of its dashes,
