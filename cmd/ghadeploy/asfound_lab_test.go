@@ -133,8 +133,8 @@ func TestLabDropInsAreNamedAndDecideWhatIsStale(t *testing.T) {
 	pid := func() string { return c.Sh(t, "h1", "systemctl show -p MainPID --value grafana-server") }
 
 	// what the inventory does not manage is followed, and said
-	write(over, `[Service]\nLimitNOFILE=20000\nEnvironment=GF_ANALYTICS_REPORTING_ENABLED=false\n`)
-	c.names(t, c.run(t, 2, "plan", "--detailed-exitcode"), "GF_ANALYTICS_REPORTING_ENABLED, LimitNOFILE", "after the process began")
+	write(over, `[Service]\nLimitNOFILE=20000\nEnvironment=GF_DASHBOARDS_VERSIONS_TO_KEEP=30\n`)
+	c.names(t, c.run(t, 2, "plan", "--detailed-exitcode"), "GF_DASHBOARDS_VERSIONS_TO_KEEP, LimitNOFILE", "after the process began")
 	was := pid()
 	c.run(t, 0, "apply", "--yes")
 	if pid() == was {
@@ -143,7 +143,7 @@ func TestLabDropInsAreNamedAndDecideWhatIsStale(t *testing.T) {
 	c.run(t, 0, "plan", "--detailed-exitcode")
 	// and gone again
 	c.Sh(t, "h1", "rm "+over+"; systemctl daemon-reload")
-	c.names(t, c.run(t, 2, "plan", "--detailed-exitcode"), "GF_ANALYTICS_REPORTING_ENABLED in its environment, which nothing sets any more")
+	c.names(t, c.run(t, 2, "plan", "--detailed-exitcode"), "GF_DASHBOARDS_VERSIONS_TO_KEEP in its environment, which nothing sets any more")
 	was = pid()
 	c.run(t, 0, "apply", "--yes")
 	if pid() == was {
