@@ -44,6 +44,8 @@ type Facts struct {
 	// they last did, by the host's clock.
 	Good   []string
 	GoodAt map[string]time.Time
+	// Layout is what a newer ghadeploy says of the files there; empty for the first layout.
+	Layout string
 	// Drained says who took the host out of the load balancer by hand.
 	Drained string
 	// Stopped says who stopped Grafana by hand; it may run again since.
@@ -196,6 +198,7 @@ var factTakers = map[string]func(p *factsParser, v []string) error{
 	"cmdline":               func(p *factsParser, v []string) error { p.cmdline(v); return nil },
 	"good":                  (*factsParser).good,
 	"drained":               func(p *factsParser, v []string) error { p.f.Drained = v[0]; return nil },
+	"layout":                func(p *factsParser, v []string) error { p.f.Layout = v[0]; return nil },
 	"stopped":               func(p *factsParser, v []string) error { p.f.Stopped = v[0]; return nil },
 	"freeze": func(p *factsParser, v []string) error {
 		p.f.Freeze = &lock.Holder{}

@@ -46,5 +46,8 @@ func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) 
 	if err != nil {
 		return nil, &fleet.HostError{Host: host, Step: "observe", Cause: fmt.Errorf("%w: %s", err, res.Stderr), Next: "ssh to the host and look at its shell"}
 	}
+	if err := knownLayout(host, f.Layout); err != nil {
+		return nil, err
+	}
 	return f, nil
 }

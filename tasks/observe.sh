@@ -2,7 +2,7 @@
 # the service user's shell print goes out as it is.
 # $1 root  $2 etc link  $3 state folder  $4 service  $5 system user  $6 data  $7 logs  $8 group, or empty
 R=$1 E=$2 S=$3 V=$4 U=$5 D=$6 L=$7 G=$8
-one() { [ -r "$2" ] && IFS= read -r l <"$2" && rec "$1" "$l"; }
+one() { l=; [ -r "$2" ] && { IFS= read -r l <"$2" || [ -n "$l" ]; } && rec "$1" "$l"; }
 
 rec arch "$(uname -m)"
 rec clock "$(date +%s)"
@@ -97,6 +97,7 @@ esac
 one drained "$S/drained"
 one stopped "$S/stopped"
 one freeze "$S/freeze.json"
+one layout "$S/layout"
 d=$R
 while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done
 free=$(df -Pk "$d" 2>/dev/null)
