@@ -42,17 +42,30 @@ func (s serverOf) listen() grafana.Listen {
 	return l
 }
 
-// ListensAt is where a generation that is on the host answers there; ok is false where
-// the host does not have it.
+// ListensAt is where a generation that is on the host answers there once it is started; ok
+// is false where the host does not have it. Of what the running process has in its
+// environment only that counts which the unit still sets: a start takes no more.
 func (f *Facts) ListensAt(generation string) (l grafana.Listen, ok bool) {
 	if f == nil || f.Servers[generation] == nil {
 		return grafana.Listen{}, false
 	}
 	server := f.Servers[generation]
 	if generation == f.Service.Generation {
-		server = server.over(f.Service.Server)
+		server = server.over(f.setByUnit(f.Service.Server))
 	}
 	return server.listen(), true
+}
+
+// setByUnit is what of a process's [server] the unit's drop-ins, or systemd itself, would
+// set again.
+func (f *Facts) setByUnit(server serverOf) serverOf {
+	out := serverOf{}
+	for key, value := range server {
+		if f.unitSets("GF_SERVER_" + strings.ToUpper(key)) {
+			out[key] = value
+		}
+	}
+	return out
 }
 
 // Listens is where the running process answers, or would after a start; ok is false where
@@ -64,6 +77,12 @@ func (f *Facts) Listens() (l grafana.Listen, ok bool) {
 	generation := f.Service.Generation
 	if generation == "" {
 		generation = f.Current
+	}
+	if f.Servers[generation] == nil {
+		return grafana.Listen{}, false
+	}
+	if generation == f.Service.Generation {
+		return f.Servers[generation].over(f.Service.Server).listen(), true
 	}
 	return f.ListensAt(generation)
 }

@@ -305,3 +305,18 @@ func (f *Facts) environment(own map[string]inventory.Value) (env Environ, sure b
 	}
 	return env, sure
 }
+
+// unitSets tells whether a start of the unit as it is now gives the process a variable.
+func (f *Facts) unitSets(name string) bool {
+	return slices.Contains(f.Manager, name) || slices.ContainsFunc(f.DropIns, func(d *DropIn) bool {
+		if slices.Contains(d.Keys, name) {
+			return true
+		}
+		for _, names := range d.files {
+			if slices.Contains(names, name) {
+				return true
+			}
+		}
+		return false
+	})
+}
