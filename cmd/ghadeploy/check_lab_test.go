@@ -49,7 +49,7 @@ func TestLabCheckFindsFaults(t *testing.T) {
 		}, []finding{
 			{"gossip", []string{"h1"}, []string{"h1 -> h2", "TCP 9094", "open 9094/tcp from h1 on h2"}},
 			{"gossip", []string{"h3"}, []string{"h3 -> h1", "UDP 9094", "open 9094/udp from h3 on h1"}},
-			{"database", []string{"h5"}, []string{"cannot reach the database at " + svc + ":5432", "firewall between h5"}},
+			{"database", []string{"h5"}, []string{"cannot reach the database at " + svc + ":5432", "open the firewall between the hosts and "}},
 			{"clock", []string{"h3"}, []string{"ahead", "timedatectl"}},
 			{"disk", []string{"h4"}, []string{"free for /srv/small/grafana", "needed"}},
 			{"ports", []string{"h5"}, []string{"HTTP port 3000/tcp is held by", "ss -lnp"}},
