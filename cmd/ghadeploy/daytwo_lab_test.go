@@ -69,11 +69,11 @@ func TestLabADumpGoesIntoNoOtherDatabaseThanTheHostsAreOn(t *testing.T) {
 	c.noRestoreWith(t, []string{"--dump", "h1:" + dump, "--no-start"}, exitUsage, "Grafana runs on", "ghadeploy stop")
 }
 
-// anotherHostKey gives a host another key, and waits until its sshd shows it: a reload
-// returns before that.
+// anotherHostKey gives a host other keys of every kind, since one that stayed would do, and
+// waits until its sshd shows them: a reload returns before that.
 const anotherHostKey = `set -e
-cd /etc/ssh && rm -f ssh_host_ed25519_key*
-ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key
+cd /etc/ssh && rm -f ssh_host_*_key*
+ssh-keygen -q -A
 systemctl reload ssh
 for i in $(seq 100); do
 	ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep -qF "$(cut -d' ' -f2 ssh_host_ed25519_key.pub)" && exit

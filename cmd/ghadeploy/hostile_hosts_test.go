@@ -82,7 +82,7 @@ func newGrounds(t *testing.T) *grounds {
 	do("systemctl", fakeSystemctl)
 	do("journalctl", "#!/bin/sh\nfor i in 1 2 3; do echo \"2026-11-24T12:00:0$i.000000+0000 h grafana[7]: logger=x level=info msg=hello\"; done\n")
 	do("socat", fakeSocat)
-	do("id", "#!/bin/sh\n[ $# -gt 1 ] || exec /usr/bin/id \"$@\"\ncase $1 in -gn) echo grafana ;; *) echo 998 ;; esac\n")
+	do("id", "#!/bin/sh\ncase $#$1 in 0 | 1-*) exec /usr/bin/id \"$@\" ;; 1*) echo 'uid=998(grafana) gid=998(grafana) groups=998(grafana)' ;; ?-gn) echo grafana ;; *) echo 998 ;; esac\n")
 	do("systemd-run", "#!/bin/sh\nexit 1\n")
 	for _, name := range []string{"useradd", "groupadd", "adduser", "addgroup", "userdel", "groupdel", "chown", "chgrp", "restorecon", "sync", "pg_dump", "psql", "pg_restore"} {
 		do(name, "#!/bin/sh\nexit 0\n")
