@@ -276,7 +276,7 @@ func TestLabDatabaseAndRedisTrouble(t *testing.T) {
 		change      func(c *inventory.Cluster)
 		words       []string
 	}{
-		{"wrong password", "database", func(c *inventory.Cluster) { c.Database.Password = inventory.NewSecret("wrong-canary", "env:DB") }, []string{"password authentication failed", "env:DB"}},
+		{"wrong password", "database", func(c *inventory.Cluster) { c.Database.Password = inventory.NewSecret("wrong-canary", "env:DB") }, []string{"password authentication failed", "export DB"}},
 		{"missing database", "database", func(c *inventory.Cluster) { c.Database.Name = "chk_missing" }, []string{"chk_missing", "does not exist"}},
 		{"database down", "database", func(c *inventory.Cluster) { c.Database.Host = svc + ":5499" }, []string{"cannot reach the database at " + svc + ":5499", "refused"}},
 		{"no route", "database", func(c *inventory.Cluster) { c.Database.Host = nowhere }, []string{"cannot reach the database at " + nowhere}},
