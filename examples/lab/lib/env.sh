@@ -40,12 +40,13 @@ ip_of() {
   esac
 }
 
-# ip6_of HOST: the same in IPv6, in a network of the lab's own: fd81:52:0::b for 10.82.0.11
+# ip6_of HOST: the same in IPv6, in a network of the lab's own: fd81:52::b for 10.82.0.11,
+# written as known_hosts has it: no zero is left that :: stands for
 ip6_of() {
   local v4 a b c d
   v4=$(ip_of "$1") || return
   IFS=. read -r a b c d <<<"$v4"
-  printf 'fd81:%x:%x::%x\n' "$b" "$c" "$d"
+  if [ "$c" = 0 ]; then printf 'fd81:%x::%x\n' "$b" "$d"; else printf 'fd81:%x:%x::%x\n' "$b" "$c" "$d"; fi
 }
 
 SSH_OPTS=(-F none -i "$K/id_ed25519" -o BatchMode=yes -o ConnectTimeout=2 -o LogLevel=ERROR
