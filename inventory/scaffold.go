@@ -37,22 +37,20 @@ type ScaffoldInput struct {
 
 // Scaffold writes a commented inventory that loads.
 func Scaffold(in ScaffoldInput) ([]byte, error) {
-	if in.Extends != "" {
-		data := scaffoldData{ScaffoldInput: in}
-		data.secrets()
-		return scaffoldExtending(data.ScaffoldInput, in.File)
-	}
 	if len(in.Hosts) == 0 {
 		return nil, errors.New("writing an inventory: name at least one host")
+	}
+	data := scaffoldData{ScaffoldInput: in}
+	for _, h := range in.Hosts {
+		data.Lines = append(data.Lines, scaffoldHost(h))
+	}
+	if in.Extends != "" {
+		return data.extending()
 	}
 	if in.Version == "" {
 		return nil, errors.New("writing an inventory: name the version of Grafana")
 	}
-	data := scaffoldData{ScaffoldInput: in}
 	data.defaults()
-	for _, h := range in.Hosts {
-		data.Lines = append(data.Lines, scaffoldHost(h))
-	}
 	return data.text()
 }
 
@@ -78,7 +76,12 @@ func (data *scaffoldData) secrets() {
 }
 
 func (data scaffoldData) text() ([]byte, error) {
-	tmpl, err := template.New("inventory").Funcs(template.FuncMap{"q": strconv.Quote}).Parse(scaffoldTemplate)
+	return data.fillIn(scaffoldTemplate, "inventory.yaml")
+}
+
+// fillIn makes the text of an inventory, and makes sure that it loads as that file.
+func (data scaffoldData) fillIn(text, file string) ([]byte, error) {
+	tmpl, err := template.New("inventory").Funcs(template.FuncMap{"q": strconv.Quote}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("writing an inventory: %w", err)
 	}
@@ -86,7 +89,7 @@ func (data scaffoldData) text() ([]byte, error) {
 	if err := tmpl.Execute(&b, data); err != nil {
 		return nil, fmt.Errorf("writing an inventory: %w", err)
 	}
-	if _, err := Parse(context.Background(), "inventory.yaml", b.Bytes(), Options{SkipFiles: true}); err != nil {
+	if _, err := Parse(context.Background(), file, b.Bytes(), Options{SkipFiles: true}); err != nil {
 		return nil, fmt.Errorf("writing an inventory: %w", err)
 	}
 	return b.Bytes(), nil

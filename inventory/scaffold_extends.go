@@ -1,39 +1,15 @@
 package inventory
 
-import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"strconv"
-	"text/template"
-)
+import "errors"
 
-// scaffoldExtending writes an inventory that extends a file: what makes the cluster, its own
+// extending writes an inventory that extends a file: what makes the cluster, its own
 // secrets, and what was said on the command line. It has to load with that file.
-func scaffoldExtending(in ScaffoldInput, file string) ([]byte, error) {
-	if len(in.Hosts) == 0 {
-		return nil, errors.New("writing an inventory: name at least one host")
-	}
-	if in.Cluster == "" {
+func (data scaffoldData) extending() ([]byte, error) {
+	if data.Cluster == "" {
 		return nil, errors.New("writing an inventory: name the cluster with --cluster, clusters with the same defaults need names of their own")
 	}
-	data := scaffoldData{ScaffoldInput: in}
-	for _, h := range in.Hosts {
-		data.Lines = append(data.Lines, scaffoldHost(h))
-	}
-	tmpl, err := template.New("inventory").Funcs(template.FuncMap{"q": strconv.Quote}).Parse(extendingTemplate)
-	if err != nil {
-		return nil, fmt.Errorf("writing an inventory: %w", err)
-	}
-	var b bytes.Buffer
-	if err := tmpl.Execute(&b, data); err != nil {
-		return nil, fmt.Errorf("writing an inventory: %w", err)
-	}
-	if _, err := Parse(context.Background(), file, b.Bytes(), Options{SkipFiles: true}); err != nil {
-		return nil, fmt.Errorf("writing an inventory: %w", err)
-	}
-	return b.Bytes(), nil
+	data.secrets()
+	return data.fillIn(extendingTemplate, data.File)
 }
 
 const extendingTemplate = `# Inventory of one cluster. What it does not say stands in the file that it extends; what it

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -17,8 +18,7 @@ type Login struct {
 	Says string `json:"says"`
 	Next string `json:"next,omitempty"`
 	// Unknown: its host key is not in known_hosts.
-	Unknown bool  `json:"unknown_key,omitempty"`
-	Err     error `json:"-"`
+	Unknown bool `json:"unknown_key,omitempty"`
 }
 
 // whoAmI prints machine and system; as root it says nothing more.
@@ -50,7 +50,7 @@ func (r *Runner) login(ctx context.Context, h *inventory.Host) Login {
 	l.OK = true
 	l.Says = conn.User()
 	if conn.User() != "root" {
-		l.Says = conn.User() + ", root through " + orSudo(h)
+		l.Says = conn.User() + ", root through " + cmp.Or(h.SSH.Become.Method, "sudo")
 	}
 	for _, line := range strings.SplitN(strings.TrimSpace(string(res.Stdout)), "\n", 2) {
 		l.Says += ", " + strings.TrimSpace(line)
@@ -58,16 +58,8 @@ func (r *Runner) login(ctx context.Context, h *inventory.Host) Login {
 	return l
 }
 
-func orSudo(h *inventory.Host) string {
-	if m := h.SSH.Become.Method; m != "" {
-		return m
-	}
-	return "sudo"
-}
-
 // failedLogin takes an error apart into what happened and what to do.
 func failedLogin(l Login, err error) Login {
-
 	if key, ok := errors.AsType[*remote.HostKeyError](err); ok {
 		l.Unknown = !key.Changed() && !key.Revoked && key.Cause == nil
 	}

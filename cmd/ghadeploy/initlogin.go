@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
@@ -83,7 +84,7 @@ func afterInit(tried []tasks.Login, path, password string) string {
 		next = "ghadeploy trust " + path
 	case first != "":
 		next = first
-		if first[:min(len(first), 16)] != "ghadeploy check " {
+		if !strings.HasPrefix(first, "ghadeploy check ") {
 			next += "; then: ghadeploy check " + path
 		}
 	}

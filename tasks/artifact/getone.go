@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/ghadeploy/ghadeploy/remote"
 )
 
 // wanted is the archive that the inventory speaks of, for saying where it can be had.
@@ -43,7 +45,7 @@ func (w wanted) missing(cause error) error {
 	e.Message = "the release archive " + w.path + " is not there"
 	if near := w.near(); near != "" {
 		e.Message += ", but " + near + " is"
-		e.Next = "mv " + quoted(filepath.Join(filepath.Dir(w.path), near)) + " " + quoted(w.path)
+		e.Next = remote.Quote("mv", filepath.Join(filepath.Dir(w.path), near), w.path)
 	}
 	return e
 }
@@ -79,14 +81,6 @@ func hasWord(text, word string) bool {
 		}
 		at = begin + 1
 	}
-}
-
-// quoted is a name as a shell takes it.
-func quoted(name string) string {
-	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+~@%:") == "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // matches refuses a release that is not what its name or the inventory says.
