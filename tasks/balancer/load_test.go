@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type node struct {
 	addr string
 	srv  *http.Server
 	held chan struct{} // requests for=held are answered when it is closed
+	got  atomic.Int64  // requests
 }
 
 func startNode(t *testing.T, name, addr string) *node {
@@ -44,6 +46,7 @@ func (n *node) start(t *testing.T) {
 	}
 	n.addr = l.Addr().String()
 	n.srv = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.got.Add(1)
 		if r.URL.Query().Get("for") == "held" {
 			select {
 			case <-n.held:

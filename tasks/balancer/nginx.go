@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	_ "embed" // for nginx.sh
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -135,7 +136,8 @@ func (n *nginx) unmarked(text string, s upstreamServer) (string, error) {
 	return s.unmark(text), nil
 }
 
-// edit changes the line of one server, checks the result and reloads. It
+// edit changes the line of one server, checks the result and reloads, and returns when no
+// new connection goes where the file pointed before. It
 // reloads too when the text is right already: a run that was killed between
 // the two leaves it so.
 func (n *nginx) edit(ctx context.Context, h *inventory.Host, change func(string, upstreamServer) (string, error)) error {
@@ -168,21 +170,10 @@ func (n *nginx) write(ctx context.Context, before, after string) error {
 	return err
 }
 
-// nginxScript replaces file $1, whose hash must be $2, by stdin, atomically and
-// with its mode and owner; a text that nginx does not take is put back. The
-// temporary name starts with a dot so that no include pattern (*.conf, *) of
-// nginx picks it up.
-const nginxScript = `set -eu
-f=$(readlink -f "$1"); base=$2; d=$(dirname "$f"); n=$(basename "$f"); new=$d/.$n.ghadeploy-new; old=$d/.$n.ghadeploy-old
-trap 'rm -f "$new" "$old"' EXIT
-now=$(sha256sum <"$f"); now=${now%% *}
-[ "$now" = "$base" ] || { echo "$f was changed by someone else meanwhile; try again" >&2; exit 3; }
-cp -p "$f" "$new"
-cat >"$new"
-cp -p "$f" "$old"
-mv -f "$new" "$f"
-if ! nginx -t -q; then mv -f "$old" "$f"; echo "$f is as it was before" >&2; exit 4; fi
-if systemctl is-active -q nginx 2>/dev/null; then systemctl reload nginx; else nginx -s reload; fi`
+// nginxScript writes the file and returns when no worker of before accepts connections.
+//
+//go:embed nginx.sh
+var nginxScript string
 
 // waitIdle waits until the kernel of the balancer's host has no connection to
 // the host left.

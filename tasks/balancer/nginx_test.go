@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,9 +18,9 @@ import (
 )
 
 type nginxLab struct {
-	url, site string
-	cluster   *inventory.Cluster
-	balancer  Balancer
+	url, site, bin string // bin: the folder of the nginx that the tool finds
+	cluster        *inventory.Cluster
+	balancer       Balancer
 }
 
 // startNginx runs nginx with the upstream in an included file, and puts an
@@ -49,6 +50,7 @@ func startNginx(t *testing.T, nodes []*node) nginxLab {
 	run(t, program, "-p", dir, "-c", conf)
 	reachable(t, addr)
 	bin := t.TempDir()
+	lab.bin = bin
 	write(t, filepath.Join(bin, "nginx"), "#!/bin/sh\nexec "+program+" -p "+dir+" -c "+conf+" \"$@\"\n", 0o755)
 	write(t, filepath.Join(bin, "systemctl"), "#!/bin/sh\nexit 1\n", 0o755)
 	lab.cluster = &inventory.Cluster{Name: "test", LoadBalancer: inventory.LoadBalancer{Type: "nginx", Hosts: []*inventory.Host{{Name: "lb1"}}}}
@@ -78,6 +80,43 @@ func TestNginxRollLosesNoRequestAndRestoresTheFile(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(lab.site))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// A reload returns at once, and nginx lets its old workers accept connections beside the
+// new ones for a while.
+func TestNginxSendsNothingToAHostThatIsDrained(t *testing.T) {
+	need(t, "nginx")
+	nodes := twoNodes(t)
+	lab := startNginx(t, nodes)
+	for range 3 {
+		if err := lab.balancer.Drain(t.Context(), nodes[1].host); err != nil {
+			t.Fatal(err)
+		}
+		before := nodes[1].got.Load()
+		for range 100 {
+			if status, err := get(t.Context(), lab.url); err != nil || status != http.StatusOK {
+				t.Fatalf("%d, %v", status, err)
+			}
+		}
+		if n := nodes[1].got.Load() - before; n != 0 {
+			t.Errorf("%d of 100 requests went to the drained host", n)
+		}
+		if err := lab.balancer.Undrain(t.Context(), nodes[1].host); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestNginxThatReadsNothingNewIsToldOf(t *testing.T) {
+	need(t, "nginx")
+	nodes := twoNodes(t)
+	lab := startNginx(t, nodes)
+	command := filepath.Join(lab.bin, "nginx")
+	write(t, command, "#!/bin/sh\n[ \"$1\" != -s ] || exit 0\n"+strings.TrimPrefix(read(t, command), "#!/bin/sh\n"), 0o755)
+	err := lab.balancer.Drain(t.Context(), nodes[1].host)
+	if err == nil || !strings.Contains(err.Error(), "still accept connections") || !strings.Contains(err.Error(), "error log") {
+		t.Errorf("%v", err)
 	}
 }
 
