@@ -18,7 +18,10 @@ import (
 // kill -9 of ghadeploy at random moments of a first deploy and of a change: every
 // host stays wholly old or wholly new, and the next apply finishes the job.
 // GHADEPLOY_KILLS sets how many moments of each (1), GHADEPLOY_SEED repeats a run.
+// On request only: the moments between steps are tried each time, by
+// TestARunThatIsKilledAtAnyStepIsFinishedByTheNext.
 func TestLabKilledAtAnyMoment(t *testing.T) {
+	labtest.Slow(t)
 	moments, random := killPlan(t)
 	c := newTrial(t, labtest.Options{NoLive: true, Balancer: "haproxy", User: "ops", Edit: hasty})
 

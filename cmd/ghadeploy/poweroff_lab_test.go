@@ -36,6 +36,9 @@ func TestLabAHostWithoutPowerEndsTheRun(t *testing.T) {
 		"in another's turn": func(turn string) string { return c.hosts[(slices.Index(c.hosts, turn)+1)%3] },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "in its turn" {
+				labtest.Slow(t)
+			}
 			c.set(t, "users", "default_theme", "dark "+strings.ReplaceAll(name, "'", ""))
 			before := c.processes(t)
 			run := c.start(t, "apply", "--yes")
