@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // HostState is what one host shall be.
@@ -77,12 +78,12 @@ func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, er
 		}
 	}
 	g := &Generation{Version: version, Release: rel.Name(), Plugins: slices.Clone(in.Plugins)}
-	mask := clusterMasker(c)
-	g.add(GenerationFile{Path: iniFile, Mode: 0o640, Content: rendered.INI, Shown: mask.ini(rendered.Shown)})
+	hide := mask.For(c)
+	g.add(GenerationFile{Path: iniFile, Mode: 0o640, Content: rendered.INI, Shown: hide.INI(rendered.Shown)})
 	for _, name := range slices.Sorted(maps.Keys(rendered.Secrets)) {
 		g.add(GenerationFile{Path: path.Join(secretsDir, name), Mode: 0o640, Content: rendered.Secrets[name]})
 	}
-	if err := g.addLocal(c, in, mask); err != nil {
+	if err := g.addLocal(c, in, hide); err != nil {
 		return nil, err
 	}
 	env, err := environment(h.Env, false)
@@ -106,7 +107,7 @@ func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, er
 func (g *Generation) add(f GenerationFile) { g.Files = append(g.Files, f) }
 
 // addLocal takes in the files of the operator's machine.
-func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, mask masker) error {
+func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, hide mask.Masker) error {
 	for _, l := range localFiles(c) {
 		b, ok := in.Files[l.source]
 		if !ok {
@@ -119,15 +120,15 @@ func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, mask masker) erro
 		switch {
 		case l.secret:
 		case l.unknown:
-			f.Shown = fingerprint(b)
+			f.Shown = mask.Fingerprint(b)
 		default:
-			f.Shown = mask.text(l.path, b)
+			f.Shown = hide.Text(l.path, b)
 		}
 		g.add(f)
 	}
 	for _, p := range slices.Sorted(maps.Keys(in.Provisioning)) {
 		b := in.Provisioning[p]
-		g.add(GenerationFile{Path: path.Join(provisioning, p), Mode: 0o640, Content: b, Shown: mask.text(p, b)})
+		g.add(GenerationFile{Path: path.Join(provisioning, p), Mode: 0o640, Content: b, Shown: hide.Text(p, b)})
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func environment(env map[string]inventory.Value, show bool) ([]byte, error) {
 	for name, v := range env {
 		plain[name] = v.Reveal()
 		if show && v.IsSecret() {
-			plain[name] = masked(v.Reveal())
+			plain[name] = mask.Secret(v.Reveal())
 		}
 	}
 	return grafana.RenderEnvironment(plain)

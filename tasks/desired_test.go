@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 func asError[T error](err error, target *T) bool { return errors.As(err, target) }
@@ -62,7 +63,7 @@ func TestSecretsStandOnlyWhereTheyBelong(t *testing.T) {
 	c := testCluster()
 	g := desiredOf(t, c, "10.3.1")["h1"].Generation
 	for _, f := range g.Files {
-		for _, s := range secretsOf(c) {
+		for _, s := range mask.SecretsOf(c) {
 			if bytes.Contains(f.Shown, []byte(s.Reveal())) {
 				t.Errorf("%s shows a secret", f.Path)
 			}

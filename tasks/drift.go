@@ -8,6 +8,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // Drift is one file on a host that is not what was deployed.
@@ -60,7 +61,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 }
 
 func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Generation) (out []Drift, err error) {
-	mask := clusterMasker(r.c)
+	hide := mask.For(r.c)
 	if f.Current != "" && f.Current != g.ID {
 		out = append(out, Drift{Host: h.Name, Path: "generation", What: "changed", Unified: "current is " + f.Current + ", the inventory makes " + g.ID + ": see ghadeploy plan\n"})
 	}
@@ -90,7 +91,7 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Gener
 	for i, d := range out {
 		w := g.file(d.Path)
 		if have, ok := texts[d.Path]; ok && w != nil && w.Shown != nil && !strings.HasPrefix(d.Path, secretsDir) {
-			out[i].Unified = unified(d.Path, w.Shown, mask.again(*w, have))
+			out[i].Unified = unified(d.Path, w.Shown, w.shownOnHost(hide, have))
 		}
 	}
 	return out, err

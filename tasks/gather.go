@@ -19,6 +19,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // picture is everything that was read before a plan is made.
@@ -246,7 +247,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)
 	var mu sync.Mutex
-	mask := clusterMasker(r.c)
+	hide := mask.For(r.c)
 	hosts := make([]fleet.Host, len(p.hosts))
 	for i, h := range p.hosts {
 		hosts[i], in.facts[h.Name] = h.Host, h.facts
@@ -258,7 +259,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		in.facts[host] = &Facts{} // nothing is known of it
 	}
 	err := fleet.Each(hosts, func(i int, h fleet.Host) error {
-		old, err := r.oldTexts(ctx, p, p.hosts[i], mask)
+		old, err := r.oldTexts(ctx, p, p.hosts[i], hide)
 		mu.Lock()
 		defer mu.Unlock()
 		in.old[h.Name] = old
@@ -319,7 +320,7 @@ func (p *picture) keepShown(host string, texts map[string][]byte) {
 // oldTexts are the texts of a host's current files that differ from what they will be.
 // They were read with its settings; only a file that was changed on the host, below an
 // id that stays, costs a round trip of its own.
-func (r *Runner) oldTexts(ctx context.Context, p *picture, h seen, mask masker) (map[string][]byte, error) {
+func (r *Runner) oldTexts(ctx context.Context, p *picture, h seen, hide mask.Masker) (map[string][]byte, error) {
 	p.mu.Lock()
 	old, read := p.shown[h.Name]
 	p.mu.Unlock()
@@ -334,7 +335,7 @@ func (r *Runner) oldTexts(ctx context.Context, p *picture, h seen, mask masker) 
 		out[name] = text
 		// Another version of ghadeploy may have left them there, and hidden less.
 		if w := p.desired[h.Name].Generation.file(name); w != nil {
-			out[name] = mask.again(*w, text)
+			out[name] = w.shownOnHost(hide, text)
 		}
 	}
 	return out, nil

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // Generation is one deployable whole of a host: which release, with which
@@ -39,6 +40,19 @@ type GenerationFile struct {
 	// unknown: of a format that is not understood, and shown by its fingerprint.
 	unknown bool
 	SHA256  string
+}
+
+// shownOnHost is the text of this file as a host has it, hidden as the file's own is.
+func (f GenerationFile) shownOnHost(m mask.Masker, b []byte) []byte {
+	switch {
+	case mask.IsFingerprint(b):
+		return b
+	case f.unknown:
+		return mask.Fingerprint(b)
+	case f.Path == iniFile, f.Path == envFile, f.Path == unitFile:
+		return m.INI(b)
+	}
+	return m.Again(f.Path, b)
 }
 
 // manifest is manifest.json: what a generation consists of, with nothing of

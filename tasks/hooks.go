@@ -15,6 +15,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // hookName says when a hook runs.
@@ -106,7 +107,7 @@ func (k hooks) fire(ctx context.Context, n hookName, env map[string]string, payl
 	if err != nil {
 		return err
 	}
-	in = []byte(clusterMasker(k.cluster).line(string(in)))
+	in = []byte(mask.For(k.cluster).Line(string(in)))
 	limit := k.timeout
 	if limit == 0 {
 		limit = hookTimeout

@@ -12,6 +12,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // runJournal is the record of a run: on every host through its lock, and on the
@@ -25,7 +26,7 @@ type runJournal struct {
 }
 
 func (r *Runner) newJournal(held *lock.Lock) *runJournal {
-	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name), hide: Mask(r.c)}
+	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name), hide: mask.For(r.c).Line}
 	h := lock.NewHolder(r.o.Command, r.id)
 	j.first = journal.Entry{Run: r.id, Cluster: r.c.Name, Step: "run", Result: "started", Data: map[string]string{
 		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.Files()...), "ghadeploy": r.o.ToolVersion,

@@ -9,6 +9,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 	"github.com/ghadeploy/ghadeploy/tasks/notify"
 )
 
@@ -18,7 +19,7 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 	if len(r.c.Notify) == 0 {
 		return func(error) {}
 	}
-	hide := Mask(r.c)
+	hide := mask.For(r.c).Line
 	by := lock.NewHolder(r.o.Command, r.id)
 	m := notify.Message{
 		Cluster: r.c.Name, Run: r.id, Command: r.o.Command, User: by.User, From: by.From,

@@ -13,6 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
@@ -57,7 +58,7 @@ func goneBackTo(targets map[string]string, paths inventory.Paths) next {
 // plan, and is no error: a plan is made without it. The certificates of logins are kept
 // in dir, which the caller removes.
 func (r *Runner) readReach(ctx context.Context, p *picture, dir string, to next) error {
-	out := &reached{mask: Mask(r.c), logins: map[string]inventory.Database{}, targets: map[string]inventory.Database{}}
+	out := &reached{mask: mask.For(r.c).Line, logins: map[string]inventory.Database{}, targets: map[string]inventory.Database{}}
 	var mu sync.Mutex
 	found := make([]*reach.Host, len(p.hosts))
 	err := fleet.Each(p.connected(), func(i int, h fleet.Host) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // where things of a generation lie on a host, below <root>/current.
@@ -60,7 +61,7 @@ func grafanaNode(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips
 		Renderer: grafana.Renderer{
 			ServerURL: c.Grafana.Renderer.ServerURL, CallbackURL: c.Grafana.Renderer.CallbackURL, Token: c.Grafana.Renderer.Token.Reveal(),
 		},
-		SecretDir: path.Join(current, secretsDir), Defaults: defaults, Fingerprint: masked,
+		SecretDir: path.Join(current, secretsDir), Defaults: defaults, Fingerprint: mask.Secret,
 	}
 	if c.Grafana.TLS.Cert != "" {
 		n.HTTP.CertFile, n.HTTP.KeyFile = path.Join(current, tlsDir, "http.crt"), path.Join(current, tlsDir, "http.key")

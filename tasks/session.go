@@ -14,6 +14,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // Runner carries one command out on one cluster. It opens each host's connection
@@ -34,7 +35,7 @@ func New(c *inventory.Cluster, o Options) *Runner {
 	if o.Dialer == nil {
 		o.Dialer = &remote.Dialer{}
 	}
-	o.Sink = hiding(Mask(c), o.Sink)
+	o.Sink = hiding(mask.For(c).Line, o.Sink)
 	return &Runner{c: c, o: o, id: newRunID(time.Now()), pool: newPool()}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // abandonTimeout is how long a run that is told to stop at once may still take to
@@ -248,5 +249,5 @@ func (t turn) journalTail(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimRight(clusterMasker(t.cluster).line(string(res.Stdout)), "\n")
+	return strings.TrimRight(mask.For(t.cluster).Line(string(res.Stdout)), "\n")
 }

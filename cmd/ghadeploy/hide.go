@@ -5,14 +5,14 @@ import (
 	"io"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // hideSecrets keeps a cluster's secrets out of all that is shown from now on, whoever wrote
 // it: a host, a program on it, another server. It is the last look, at the one place that
 // everything passes; what is known to hold secrets is masked where it is made.
 func (a *app) hideSecrets(c *inventory.Cluster) {
-	a.hide = tasks.Mask(c)
+	a.hide = mask.For(c).Line
 	a.streams.Out = hidingWriter{a.streams.Out, a.hide}
 	a.streams.Err = hidingWriter{a.streams.Err, a.hide}
 }

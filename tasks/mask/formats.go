@@ -1,4 +1,4 @@
-package tasks
+package mask
 
 import (
 	"bytes"
@@ -62,18 +62,18 @@ func hideIn(rest, value string) (out string, whole bool) {
 	for _, spelled := range append([]string{value}, spellings(value)...) {
 		for _, quote := range []string{`"`, `'`, ""} {
 			if after, ok := strings.CutPrefix(rest, quote+spelled+quote); ok && spelled != "" {
-				return head + quote + masked(value) + quote + after, true
+				return head + quote + Secret(value) + quote + after, true
 			}
 		}
 	}
 	if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
 		for i := 1; i < len(rest); i++ {
 			if rest[i] == rest[0] && (rest[0] == '\'' || !escaped([]byte(rest), i)) {
-				return head + rest[:1] + masked(value) + rest[i:], true
+				return head + rest[:1] + Secret(value) + rest[i:], true
 			}
 		}
 	}
-	return head + masked(value), false
+	return head + Secret(value), false
 }
 
 // keyBefore is the beginning of a line of YAML up to its key, in a list or not.
@@ -94,7 +94,7 @@ func hideBelow(lines []string, first int, line string) {
 		if indentation(lines[i]) <= indent {
 			return
 		}
-		lines[i] = lines[i][:indentation(lines[i])] + masked(trimmed)
+		lines[i] = lines[i][:indentation(lines[i])] + Secret(trimmed)
 	}
 }
 

@@ -1,4 +1,4 @@
-package tasks
+package mask
 
 import (
 	"regexp"
@@ -31,22 +31,22 @@ func maskBlocks(text string) string {
 			return block
 		}
 		// A line of its own for each of the key's: the text around counts on them.
-		return x[1] + masked(body) + strings.Repeat("\n", strings.Count(x[2], "\n")) + x[3]
+		return x[1] + Secret(body) + strings.Repeat("\n", strings.Count(x[2], "\n")) + x[3]
 	})
-	text = ageKey.ReplaceAllStringFunc(text, masked)
+	text = ageKey.ReplaceAllStringFunc(text, Secret)
 	text = bearer.ReplaceAllStringFunc(text, func(s string) string {
 		x := bearer.FindStringSubmatch(s)
 		if !strings.ContainsAny(x[3], "0123456789=") { // "basic authentication"
 			return s
 		}
-		return x[1] + x[2] + masked(x[3])
+		return x[1] + x[2] + Secret(x[3])
 	})
 	return option.ReplaceAllStringFunc(text, func(s string) string {
 		x := option.FindStringSubmatch(s)
 		if harmless(x[2]) || strings.HasPrefix(x[2], "[secret") {
 			return s
 		}
-		return x[1] + masked(x[2])
+		return x[1] + Secret(x[2])
 	})
 }
 
@@ -103,5 +103,5 @@ func maskedOnce(value string) string {
 	if strings.Contains(value, "[secret") {
 		return value
 	}
-	return masked(value)
+	return Secret(value)
 }

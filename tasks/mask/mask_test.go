@@ -1,4 +1,4 @@
-package tasks
+package mask
 
 import (
 	"encoding/base64"
@@ -80,7 +80,7 @@ member_of = "memberOf"
 		"nul.yaml": {"a: canaryAAAA\x00", []string{"[not shown: "}},
 	} {
 		m := newMasker(nil)
-		got := string(m.text(name, []byte(c.text)))
+		got := string(m.Text(name, []byte(c.text)))
 		for _, bad := range []string{"canary", "cc\n", "ab\n", "q7", "1234567", `u004dMMM`, `u0042BBB`} {
 			if strings.Contains(got, bad) {
 				t.Errorf("%s shows %q:\n%s", name, bad, got)
@@ -94,7 +94,7 @@ member_of = "memberOf"
 		if !strings.HasPrefix(got, notShown) && strings.Count(got, "\n") != strings.Count(c.text, "\n") {
 			t.Errorf("%s: lines were lost:\n%s", name, got)
 		}
-		if again := string(m.again(GenerationFile{Path: name}, []byte(got))); again != got {
+		if again := string(m.Again(name, []byte(got))); again != got {
 			t.Errorf("%s: what is hidden once changes:\n%s\n%s", name, got, again)
 		}
 	}
@@ -118,7 +118,7 @@ func TestKnownSecretsAreFoundInEveryForm(t *testing.T) {
 			"shell": remote.Quote(v), "base64": base64.StdEncoding.EncodeToString([]byte(v)), "raw base64": base64.RawURLEncoding.EncodeToString([]byte(v)),
 			"echo | base64": base64.StdEncoding.EncodeToString([]byte(v + "\n")), "YAML": "'" + strings.ReplaceAll(v, "'", "''") + "'", "pgpass": strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(v),
 		} {
-			got := m.line("before " + spelled + " after")
+			got := m.Line("before " + spelled + " after")
 			if !strings.Contains(got, "[secret ") || !strings.HasPrefix(got, "before ") || !strings.HasSuffix(got, " after") {
 				t.Errorf("%q as %s, %s: %s", v, form, spelled, got)
 			}
@@ -128,7 +128,7 @@ func TestKnownSecretsAreFoundInEveryForm(t *testing.T) {
 		}
 	}
 	for _, same := range []string{"xf0urx is a word of its own", "fa five55 b", "nothing", "/opt/grafana/releases/10.3.1", "basic authentication is off", "token expired", "http://10.0.0.1:3000/api/health"} {
-		if got := m.line(same); got != same {
+		if got := m.Line(same); got != same {
 			t.Errorf("%q became %q", same, got)
 		}
 	}
@@ -136,9 +136,10 @@ func TestKnownSecretsAreFoundInEveryForm(t *testing.T) {
 
 // A password that is also a name of the cluster's is hidden at its place and not in every path.
 func TestAWordThatIsPublicIsNotBlottedOut(t *testing.T) {
-	c := testCluster()
+	c := &inventory.Cluster{Name: "prod", Paths: inventory.Paths{Root: "/opt/grafana"}}
+	c.Database.Name, c.Database.User = "grafana", "grafana"
 	c.Database.Password = inventory.NewSecret("grafana", "")
-	hide := Mask(c)
+	hide := For(c).Line
 	if got := hide("/opt/grafana/current"); got != "/opt/grafana/current" {
 		t.Errorf("got %q", got)
 	}
@@ -157,7 +158,7 @@ func FuzzMaskedTextHoldsNoSecret(f *testing.F) {
 		}
 		m := newMasker([]inventory.Secret{inventory.NewSecret(secret, "")})
 		for _, name := range []string{"a.yaml", "a.json", "a.toml", "a.ini", "a.crt", "a"} {
-			if got := string(m.text(name, []byte(text+secret+text))); strings.Contains(got, secret) && !strings.Contains(text, secret[:1]) {
+			if got := string(m.Text(name, []byte(text+secret+text))); strings.Contains(got, secret) && !strings.Contains(text, secret[:1]) {
 				t.Errorf("%s shows %q in %q", name, secret, got)
 			}
 		}

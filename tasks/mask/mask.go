@@ -1,4 +1,4 @@
-package tasks
+package mask
 
 import (
 	"bytes"
@@ -14,21 +14,21 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
-// masker hides secrets in text that people or programs will see: every value that the
+// Masker hides secrets in text that people or programs will see: every value that the
 // inventory marks as secret, in all the forms that a program may print it in; and what is a
 // secret by its place: below a key that says so, in a URL, in a PEM block.
-type masker struct{ known *replacer }
+type Masker struct{ known *replacer }
 
 // newMasker knows the secrets of an inventory. A value of less than eight characters that
 // is also a word of public (a name, a path) is hidden at its place only.
-func newMasker(secrets []inventory.Secret, public ...string) masker {
+func newMasker(secrets []inventory.Secret, public ...string) Masker {
 	values := make([]string, 0, len(secrets))
 	for _, s := range secrets {
 		if v := s.Reveal(); len(v) >= surelySecret || !isPublic(v, public) {
 			values = append(values, v)
 		}
 	}
-	return masker{known: newReplacer(values)}
+	return Masker{known: newReplacer(values)}
 }
 
 // surelySecret is the length from which a value is no word that stands in any text.
@@ -38,36 +38,34 @@ func isPublic(value string, public []string) bool {
 	return slices.ContainsFunc(public, func(p string) bool { return strings.Contains(strings.ToLower(p), strings.ToLower(value)) })
 }
 
-// clusterMasker is the masker of everything that is said of a cluster.
-func clusterMasker(c *inventory.Cluster) masker {
+// For is the masker of everything that is said of a cluster. It is safe for
+// concurrent use.
+func For(c *inventory.Cluster) Masker {
 	p := c.Paths
 	public := []string{"grafana", "postgres", "mysql", "admin", "root", "redis", "ghadeploy", "secret", "password", c.Name, p.Root, p.Data, p.Logs, p.Etc, p.State, p.Service, p.User,
 		c.Database.Name, c.Database.User, c.Grafana.Admin.User, c.Grafana.Version}
 	for _, h := range slices.Concat(c.Hosts, c.LoadBalancer.Hosts) {
 		public = append(public, h.Name, h.Address)
 	}
-	return newMasker(secretsOf(c), public...)
+	return newMasker(SecretsOf(c), public...)
 }
 
-// Mask gives what hides a cluster's secrets in a line or more that somebody else wrote: a
-// host's output, an error, a log. It is safe for concurrent use.
-func Mask(c *inventory.Cluster) func(string) string { return clusterMasker(c).line }
-
-// masked is what stands for a secret: equal for equal values, so that a change shows.
-func masked(value string) string {
+// Secret is what stands for a secret: equal for equal values, so that a change shows.
+func Secret(value string) string {
 	return "[secret " + inventory.NewSecret(value, "").Fingerprint() + "]"
 }
 
-// line hides secrets in text of no known format.
-func (m masker) line(text string) string {
+// Line hides secrets in a line or more that somebody else wrote: a host's output, an error,
+// a log.
+func (m Masker) Line(text string) string {
 	return maskURLs(maskBlocks(m.known.replace(text)))
 }
 
-// text is a whole file as it may be shown. What is not in a format that is understood is
+// Text is a whole file as it may be shown. What is not in a format that is understood is
 // not shown at all but identified.
-func (m masker) text(name string, b []byte) []byte {
+func (m Masker) Text(name string, b []byte) []byte {
 	if bytes.IndexByte(b, 0) >= 0 || !utf8.Valid(b) {
-		return fingerprint(b)
+		return Fingerprint(b)
 	}
 	text := string(b)
 	var found []finding
@@ -85,7 +83,7 @@ func (m masker) text(name string, b []byte) []byte {
 		ok = strings.Contains(text, "-----BEGIN CERTIFICATE-----")
 	}
 	if !ok {
-		return fingerprint(b)
+		return Fingerprint(b)
 	}
 	values := make([]string, 0, len(found))
 	for _, f := range found {
@@ -95,26 +93,21 @@ func (m masker) text(name string, b []byte) []byte {
 	}
 	// At their places first, of any length; then wherever else the file repeats one.
 	text = newReplacer(values).replace(hideFound(text, found))
-	return []byte(hideAssignments(m.line(text)))
+	return []byte(hideAssignments(m.Line(text)))
 }
 
-// ini is a grafana.ini in which rendering has hidden what it knows to be secret.
-func (m masker) ini(b []byte) []byte { return []byte(hideAssignments(m.line(string(b)))) }
+// INI is a grafana.ini in which rendering has hidden what it knows to be secret.
+func (m Masker) INI(b []byte) []byte { return []byte(hideAssignments(m.Line(string(b)))) }
 
-// again is the text of a file as a host has it, hidden as f's own is; what is hidden
-// already stays as it is.
-func (m masker) again(f GenerationFile, b []byte) []byte {
-	switch {
-	case bytes.HasPrefix(b, []byte(notShown)):
+// Again is the text of a file as a host has it, which may have been hidden before: what is
+// hidden already stays as it is.
+func (m Masker) Again(name string, b []byte) []byte {
+	if IsFingerprint(b) {
 		return b
-	case f.unknown:
-		return fingerprint(b)
-	case f.Path == iniFile, f.Path == envFile, f.Path == unitFile:
-		return m.ini(b)
 	}
-	out := m.text(f.Path, b)
-	if bytes.HasPrefix(out, []byte(notShown)) && bytes.Contains(b, []byte("[secret ")) {
-		return m.ini(b) // what stands for a secret is no part of the format
+	out := m.Text(name, b)
+	if IsFingerprint(out) && bytes.Contains(b, []byte("[secret ")) {
+		return m.INI(b) // what stands for a secret is no part of the format
 	}
 	return out
 }
@@ -126,8 +119,11 @@ const globallyMasked = 6
 // notShown begins what stands for a file that is not shown.
 const notShown = "[not shown: "
 
-// fingerprint stands for a file that is not shown.
-func fingerprint(b []byte) []byte {
+// IsFingerprint tells whether b stands for a file that is not shown.
+func IsFingerprint(b []byte) bool { return bytes.HasPrefix(b, []byte(notShown)) }
+
+// Fingerprint stands for a file that is not shown.
+func Fingerprint(b []byte) []byte {
 	sum := sha256.Sum256(b)
 	return fmt.Appendf(nil, notShown+"%d bytes, sha256 %s]\n", len(b), hex.EncodeToString(sum[:])[:12])
 }
@@ -162,11 +158,11 @@ func hideAssignments(text string) string {
 	for i, l := range lines {
 		body := strings.TrimRight(l, "\r\n")
 		if c := commented.FindStringSubmatch(body); c != nil && !harmless(c[2]) && !strings.Contains(c[2], "[secret ") {
-			lines[i] = c[1] + masked(c[2]) + l[len(body):]
+			lines[i] = c[1] + Secret(c[2]) + l[len(body):]
 			continue
 		}
 		if x := assignment.FindStringSubmatch(body); x != nil && namesSecret(x[2]) && !harmless(x[4]) && !strings.Contains(x[4], "[secret ") && !strings.ContainsAny(x[4][:1], "{[&*") {
-			lines[i] = x[1] + x[2] + x[3] + masked(x[4]) + x[5] + l[len(body):]
+			lines[i] = x[1] + x[2] + x[3] + Secret(x[4]) + x[5] + l[len(body):]
 		}
 	}
 	return strings.Join(lines, "")

@@ -1,4 +1,4 @@
-package tasks
+package mask
 
 import (
 	"slices"
@@ -6,8 +6,8 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 )
 
-// secretsOf collects every secret of an inventory.
-func secretsOf(c *inventory.Cluster) (out []inventory.Secret) {
+// SecretsOf collects every secret of an inventory.
+func SecretsOf(c *inventory.Cluster) (out []inventory.Secret) {
 	add := func(s ...inventory.Secret) {
 		for _, s := range s {
 			if s.IsSet() {

@@ -1,4 +1,4 @@
-package tasks
+package mask
 
 import (
 	"encoding/base64"
@@ -36,7 +36,7 @@ func newReplacer(values []string) *replacer {
 	for _, v := range values {
 		for _, form := range formsOf(v) {
 			if _, seen := stands[form]; !seen {
-				stands[form] = masked(v)
+				stands[form] = Secret(v)
 			}
 		}
 	}
