@@ -32,18 +32,23 @@ func TestNoHandoverIntoUnifiedStorage(t *testing.T) {
 func TestAMeasuredHandoverSpeaksForWhatLiesWithinIt(t *testing.T) {
 	for _, c := range []struct {
 		from, to, database string
-		measured           bool
+		measured           string
 	}{
-		{"10.3.1", "11.6.2", "postgres", true},
-		{"10.4.0", "11.0.0", "postgres", true},
-		{"10.3.1", "11.6.9", "postgres", true},
-		{"10.3.1", "11.6.2", "mysql", false},
-		{"9.5.0", "11.6.2", "postgres", false},
-		{"10.3.1", "12.0.0", "postgres", false},
-		{"11.6.2", "12.4.0", "postgres", false},
+		{"10.3.1", "11.6.2", "postgres", "10.3.1 to 11.6.2"},
+		{"10.4.0", "11.0.0", "postgres", "10.3.1 to 11.6.2"},
+		{"10.3.1", "11.6.9", "postgres", "10.3.1 to 11.6.2"},
+		{"9.4.0", "10.3.1", "postgres", "9.4.0 to 10.3.1"},
+		{"9.5.0", "10.0.3", "postgres", "9.4.0 to 10.3.1"},
+		{"9.3.2", "10.3.1", "postgres", ""},
+		{"9.5.0", "10.4.0", "postgres", ""},
+		{"9.4.0", "10.3.1", "mysql", ""},
+		{"10.3.1", "11.6.2", "mysql", ""},
+		{"9.5.0", "11.6.2", "postgres", ""}, // two that were measured are not one that was
+		{"10.3.1", "12.0.0", "postgres", ""},
+		{"11.6.2", "12.4.0", "postgres", ""},
 	} {
 		h := HandoverBetween(version(t, c.from), version(t, c.to), c.database)
-		if h.Measured != c.measured || c.measured && !strings.Contains(h.Reason, "measured from 10.3.1 to 11.6.2: ") {
+		if h.Measured != (c.measured != "") || h.Measured && !strings.Contains(h.Reason, "measured from "+c.measured+": ") {
 			t.Errorf("%s to %s on %s: %+v", c.from, c.to, c.database, h)
 		}
 	}
