@@ -188,3 +188,29 @@ func TestObserveTellsOfFoldersAndDropIns(t *testing.T) {
 		}
 	}
 }
+
+// What a file server shows as nobody's is not the service user's before that is made: an
+// apply that believes it ends with a Grafana that does not start.
+func TestObserveTriesForAUserThatIsStillToBeMade(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	for d := dir; d != "/tmp" && d != "/"; d = filepath.Dir(d) {
+		_ = os.Chmod(d, 0o755)
+	}
+	cmd := exec.Command("sh", "-ec", "mkdir full empty group all logs && touch full/x group/x all/x && chown nobody full empty && chgrp \"$(id -g nobody)\" group && chmod 775 group && chmod 777 all")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for name, want := range map[string]string{"full": "chown -R", "empty": "not to be given away", "group": "chown -R", "all": ""} {
+		at := func(name string) string { return filepath.Join(dir, name) }
+		p := inventory.Paths{Root: at("root"), Etc: at("etc"), State: at("state"), Service: "no-such-unit", User: "no-such-user", Data: at(name), Logs: at("logs")}
+		f, err := Observe(t.Context(), &fleettest.Local{Name: "h1"}, "h1", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Join(closed(p, f), "\n"); (said == "") != (want == "") || !strings.Contains(said, want) {
+			t.Errorf("%s: %q, want %q", name, said, want)
+		}
+	}
+}

@@ -7,10 +7,12 @@ one() { l=; [ -r "$2" ] && { IFS= read -r l <"$2" || [ -n "$l" ]; } && rec "$1" 
 rec arch "$(uname -m)"
 rec clock "$(date +%s)"
 [ -r /proc/uptime ] && read -r up _ </proc/uptime && rec uptime "$up"
-# A user that is still to be made may do what nobody may, with nobody's group.
+# A user that is still to be made may do what a stranger may: a number that nothing belongs
+# to. "nobody" is no stranger to what a file server shows as nobody's, and stands in for one
+# where setpriv is missing.
 made=
 if user_numbers "$U"; then made=1; rec user "$U" "$uid" "$gid" "$group"
-elif user_numbers nobody; then U=nobody
+elif user_numbers nobody; then U=nobody stranger=1900000019
 else U='' gid=; fi
 if [ -n "$G" ]; then
 	own=$gid

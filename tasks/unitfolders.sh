@@ -6,7 +6,7 @@
 # programs are asked once for all that they know, and records go out in few writes.
 T='	' N='
 '
-blank=" $T$N" told='' euid='' IFS=" $T$N"
+blank=" $T$N" told='' euid='' stranger='' IFS=" $T$N"
 
 # rec NAME FIELD...: keeps a record; tell sends what is kept, before a program prints its own.
 rec() { IFS=$T; told=$told$*$N; IFS=$blank; }
@@ -45,11 +45,12 @@ holds() {
 	return 1
 }
 
-# serving GROUP COMMAND...: as the unit runs Grafana, with all groups of the user. The
-# command has to succeed: what does not is tried in the next way.
+# serving GROUP COMMAND...: as the unit runs Grafana, with all groups of the user, or as
+# $stranger. The command has to succeed: what does not is tried in the next way.
 serving() {
 	g=$1; shift
 	if ! as_root; then "$@"; return; fi
+	if [ -n "$stranger" ] && setpriv --reuid "$stranger" --regid "$stranger" --clear-groups "$@" 2>/dev/null; then return; fi
 	if command -v setpriv >/dev/null 2>&1 && setpriv --reuid "$U" --regid "$g" --init-groups "$@" 2>/dev/null; then return; fi
 	if command -v runuser >/dev/null 2>&1; then runuser -u "$U" -- "$@"
 	else su -s /bin/sh "$U" -c 'exec "$0" "$@"' "$@"; fi

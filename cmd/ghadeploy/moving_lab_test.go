@@ -28,22 +28,25 @@ func TestLabAClusterThatListensElsewhereLosesNoRequest(t *testing.T) {
 	config := func(doc map[string]any) map[string]any {
 		return doc["grafana"].(map[string]any)["config"].(map[string]any)
 	}
+	listen := func(doc map[string]any, addr func(host string) string) {
+		for name, h := range doc["hosts"].(map[string]any) {
+			h.(map[string]any)["config"] = map[string]any{"server": map[string]any{"http_addr": addr(name)}}
+		}
+	}
 	for _, step := range []struct {
 		name string
+		slow bool
 		edit func(doc map[string]any)
 	}{
-		{"another port", func(doc map[string]any) { config(doc)["server"] = map[string]any{"http_port": 3001} }},
-		{"https", func(doc map[string]any) {
+		{"another port", false, func(doc map[string]any) { config(doc)["server"] = map[string]any{"http_port": 3001} }},
+		{"https", false, func(doc map[string]any) {
 			doc["grafana"].(map[string]any)["tls"] = map[string]any{"cert": pair.Cert, "key": pair.Key}
 		}},
-		{"one address", func(doc map[string]any) {
-			for name, h := range doc["hosts"].(map[string]any) {
-				h.(map[string]any)["config"] = map[string]any{"server": map[string]any{"http_addr": c.Host(name)}}
-			}
-		}},
+		{"an IPv6 address", true, func(doc map[string]any) { listen(doc, func(h string) string { return c.Host6(t, h) }) }},
+		{"an IPv4 address", true, func(doc map[string]any) { listen(doc, c.Host) }},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			if step.name == "one address" {
+			if step.slow {
 				labtest.Slow(t)
 			}
 			cookies := c.login(t)
