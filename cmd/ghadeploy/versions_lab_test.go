@@ -17,7 +17,7 @@ import (
 func TestLabVersions(t *testing.T) {
 	versions := []string{"8.5.15", "12.4.0"} // 10.3.1 is what most other tests deploy and verify
 	if os.Getenv(labtest.AllEnv) != "" {
-		versions = []string{"8.5.15", "9.4.0", labtest.V1031, "11.6.2", "12.3.0", "12.4.0"}
+		versions = []string{"8.5.15", "8.5.15 legacy", "9.4.0", labtest.V1031, "11.6.2", "12.3.0", "12.4.0"}
 	}
 	lab := labtest.Need(t, "h1", "h2", "h3", "svc")
 	lab.Lock(t)
@@ -28,9 +28,10 @@ func TestLabVersions(t *testing.T) {
 		}
 	}
 	for _, version := range versions {
-		t.Run(version, func(t *testing.T) {
+		version, alerting, _ := strings.Cut(version, " ")
+		t.Run(version+alerting, func(t *testing.T) {
 			lab.Wipe(t, "h1", "h2", "h3")
-			inv := lab.Inventory(t, labtest.Options{Version: version, Balancer: "haproxy", Edit: unsettled})
+			inv := lab.Inventory(t, labtest.Options{Version: version, Alerting: alerting, Balancer: "haproxy", Edit: unsettled})
 			apply(t, inv)
 			whole(t, inv, "the deploy", 3)
 			proved(t, inv)

@@ -19,7 +19,7 @@ type Options struct {
 	Source   string   // default [Lab.Release] of Version
 	User     string   // root (default), ops, opspw (password "lab" for login and sudo) or plain
 	Database string   // postgres (default) or mysql
-	Alerting string   // gossip (default), redis or none
+	Alerting string   // gossip (default), redis, none, or legacy: of before unified alerting
 	NoLive   bool
 	Balancer string // haproxy, nginx, or none (default)
 	// Edit changes the document before it is written.
@@ -145,6 +145,8 @@ func (l *Lab) document(inv *Inventory, o Options) map[string]any {
 		doc["alerting"] = map[string]any{"ha": "redis", "redis": map[string]any{"address": inv.Redis}}
 	case "none":
 		doc["alerting"] = map[string]any{"ha": "none"}
+	case "legacy":
+		doc["alerting"] = map[string]any{"legacy": true}
 	}
 	if !o.NoLive {
 		doc["live"] = map[string]any{"redis": map[string]any{"address": inv.Redis}}

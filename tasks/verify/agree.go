@@ -146,7 +146,11 @@ func (n *node) tally(ctx context.Context) (tally, error) {
 	var namespaces map[string][]struct {
 		Rules []struct{} `json:"rules"`
 	}
-	if err := n.call(ctx, http.MethodGet, "/api/ruler/grafana/api/v1/rules", nil, &namespaces); err != nil {
+	err := n.call(ctx, http.MethodGet, "/api/ruler/grafana/api/v1/rules", nil, &namespaces)
+	if status(err) == http.StatusNotFound {
+		return t, nil // unified alerting is off: 8.5.15 and 10.3.1 with legacy alerting have no such page
+	}
+	if err != nil {
 		return nil, err
 	}
 	t["rules"] = 0
@@ -193,7 +197,11 @@ func (p *proof) counts(ctx context.Context) {
 
 func (p *proof) compare(ctx context.Context, tallies []tally) error {
 	var differ []string
-	for _, what := range slices.Sorted(maps.Keys(tallies[0])) {
+	all := tally{}
+	for _, t := range tallies {
+		maps.Copy(all, t)
+	}
+	for _, what := range slices.Sorted(maps.Keys(all)) {
 		same := true
 		var parts []string
 		for i, n := range p.nodes {
