@@ -146,7 +146,7 @@ func (d *decoder) alertingRules(c *Cluster, n *node) {
 	at := positionOf(n.get("ha"), positionOf(n, Position{File: d.rep.file}))
 	switch {
 	case a.HA == "none" && len(c.Hosts) > 1 && !a.Legacy:
-		d.rep.hintf(at, "use ha: gossip or ha: redis", "with ha: none each of the %d hosts sends every notification", len(c.Hosts))
+		d.rep.hintf(at, "use ha: gossip or ha: redis; before Grafana 8.2 legacy: true", "with ha: none each of the %d hosts sends every notification", len(c.Hosts))
 	case a.HA != "none" && a.Legacy && n.get("ha") != nil:
 		d.rep.errorf(at, "legacy alerting has no ha: %s, it de-duplicates through the database", a.HA)
 	case a.HA == "redis" && a.Redis.Address == "":

@@ -20,7 +20,7 @@ func (s *settings) alerting() {
 	}
 	if !HasUnifiedAlerting(v) {
 		if a.Mode != Alone && a.Mode != "" {
-			s.refuse("alerting.ha", "%w; set alerting.legacy: true for the alerting of before 8, or alerting.ha: none for none", unknownKey(v, ua, "ha_peers"))
+			s.refuse("alerting.ha", "%w; set alerting.legacy: true for the alerting of before 8, or for one host alone alerting.ha: none", unknownKey(v, ua, "ha_peers"))
 		}
 		return
 	}
