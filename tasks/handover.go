@@ -88,6 +88,7 @@ func (r *rollout) switchOver(ctx context.Context, batch []string) error {
 			return &fleet.HostError{Host: h.Name, Step: stepMove, Cause: err, Next: "bring the load balancer back, then: " + r.resumeCommand()}
 		}
 	}
+	r.warmUp(ctx, in)
 	first := r.turnOf(r.hosts[r.plan.Policy.TakesOver[0]])
 	err := first.step(stepSwitch, func() error {
 		err := r.balancer.Switch(ctx, in, out)

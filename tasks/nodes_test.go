@@ -33,6 +33,8 @@ type node struct {
 	sick     map[string]bool // versions that answer, and are not healthy
 	lost     map[verb]bool   // verbs in which the host is lost
 	refuses  map[verb]error  // verbs that fail, and change nothing
+	password string          // of the admin; empty: none is right
+	signedIn []string        // pages that were asked for with a login before the balancer had it
 }
 
 // nodes are the hosts of a test, and their load balancer.
@@ -60,6 +62,8 @@ func (n *node) Run(_ context.Context, cmd remote.Command) (remote.Result, error)
 			state = "active"
 		}
 		return remote.Result{Stdout: fmt.Appendf(nil, "ActiveState=%s\nSubState=running\nMainPID=7\nNRestarts=%d\nBoot=b\n", state, n.restarts)}, nil
+	case "see who listens":
+		return remote.Result{Stdout: []byte("main 7\nown 0A 0100007F:0BB8 12\nend\n")}, nil
 	case string(verbFlip), string(verbStop), string(verbStart), string(verbRestart):
 		return remote.Result{}, n.turn(verb(cmd.Step), cmd.Args[len(cmd.Args)-1])
 	}
@@ -98,9 +102,18 @@ func (n *node) turn(v verb, generation string) error {
 	return nil
 }
 
-func (n *node) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
+	if _, password, ok := r.BasicAuth(); ok {
+		if !n.c.in[n.name] {
+			n.signedIn = append(n.signedIn, r.URL.Path)
+		}
+		if password != n.password {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+	}
 	if n.sick[n.version] {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
