@@ -151,11 +151,13 @@ func (c *labCluster) begin(t *testing.T, args ...string) *toolRun {
 func (r *toolRun) read(out io.Reader) {
 	sc := bufio.NewScanner(out)
 	sc.Buffer(nil, 16<<20)
+	var document []byte // an error of before the run has many lines
 	for sc.Scan() {
 		var e event.Event
 		r.mu.Lock()
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil || e.Kind == "" {
-			_ = json.Unmarshal(sc.Bytes(), &r.last)
+			document = append(append(document, sc.Bytes()...), '\n')
+			_ = json.Unmarshal(document, &r.last)
 		} else {
 			r.events = append(r.events, e)
 		}

@@ -92,7 +92,7 @@ func (j *journey) with() string {
 	if j.alerting != "" {
 		alerting = j.alerting
 	} else if !j.since("8.2.0") {
-		alerting = "none"
+		alerting = "legacy alerting"
 	}
 	return map[string]string{"postgres": "PostgreSQL", "mysql": "MariaDB"}[j.database] + ", " + alerting
 }
@@ -153,7 +153,7 @@ func (j *journey) cluster(t *testing.T) *labCluster {
 	lab.Wipe(t, hosts...)
 	o := labtest.Options{Version: j.version, Source: j.source, Database: j.database, Alerting: j.alerting, Balancer: "haproxy"}
 	if !j.since("8.2.0") { // no gossip, no Live over Redis
-		o.Alerting, o.NoLive = "none", true
+		o.Alerting, o.NoLive = "legacy", true
 	}
 	return &labCluster{Lab: lab, inv: lab.Inventory(t, o), hosts: hosts, home: t.TempDir(), patience: realPatience}
 }
@@ -324,6 +324,7 @@ func climb(t *testing.T, all []labtest.Archive, source string) string {
 	said := "One cluster went through them with its content kept: " + j.version
 	for _, a := range all[1:] {
 		if err == nil {
+			j.unified(t, c, a.Version)
 			_, err = c.ran(t, "upgrade", "--to", a.Version, "--no-backup", "--yes")
 		}
 		var after string
@@ -341,6 +342,16 @@ func climb(t *testing.T, all []labtest.Archive, source string) string {
 		said += " → " + a.Version
 	}
 	return said
+}
+
+// unified leaves the alerting of before 8 on the way to 9: 11 has it no more, and an
+// operator would not wait that long.
+func (j *journey) unified(t *testing.T, c *labCluster, to string) {
+	t.Helper()
+	if labtest.CompareVersions(to, "9.0.0") >= 0 && !j.since("8.2.0") {
+		c.inv.Edit(t, func(doc map[string]any) { doc["alerting"] = map[string]any{"ha": "gossip"} })
+		j.version = to
+	}
 }
 
 // fill makes content: a folder, dashboards, users, a data source.
