@@ -15,14 +15,16 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
-// Limit is when the last finding is there, whatever hangs. Probe bounds one
-// probe, so that a host whose probes hang still reports all of them.
+// Limit is when the last finding is there, whatever hangs; a host that is busy, and tells
+// one fact after the other, has it once more for the rest. Probe bounds one probe, so that a
+// host whose probes hang still reports all of them.
 const (
 	Limit = 10 * time.Second
 	Probe = 5 * time.Second
-	// factsWithin bounds reading a host's facts, on which most other findings stand: a busy
-	// host may take longer for them than for any other look.
+	// factsWithin bounds the silence of a host whose facts are read, on which most other
+	// findings stand, and factsAtMost all of it: apply waits for a busy host too.
 	factsWithin = 8 * time.Second
+	factsAtMost = 30 * time.Second
 )
 
 // Input is what the checks look at.
@@ -81,6 +83,7 @@ type run struct {
 	Input
 	facts   map[string]hostFacts // by host name
 	factErr map[string]error
+	slowest time.Duration // what the host took whose facts came last; 0: none has told them
 }
 
 // registry are all checks, in the order in which findings are shown.
@@ -106,8 +109,8 @@ func (e *UnknownCheckError) Error() string {
 	return fmt.Sprintf("there is no check %q; next: ghadeploy check --help", e.Name)
 }
 
-// Run runs every check that is not skipped and returns all findings within
-// [Limit]; it changes nothing on any host. The error is a *[UnknownCheckError], or
+// Run runs every check that is not skipped and returns all findings within [Limit], or
+// later where a host is busy; it changes nothing on any host. The error is a *[UnknownCheckError], or
 // ctx's when it was cancelled; failed checks are findings, see [Failed].
 func Run(ctx context.Context, in Input) ([]Finding, error) {
 	checks := registry()
@@ -119,11 +122,14 @@ func Run(ctx context.Context, in Input) ([]Finding, error) {
 	if slices.Contains(in.Skip, "all") {
 		return nil, nil
 	}
-	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, Limit)
-	defer cancel()
+	parent, end := ctx, time.Now().Add(Limit)
 	r := &run{Input: in}
 	r.gatherFacts(ctx)
+	if r.slowest > Limit-Probe {
+		end = time.Now().Add(Limit)
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
 	all := r.runAll(ctx, checks)
 	if err := parent.Err(); err != nil {
 		return all, err

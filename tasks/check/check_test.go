@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,3 +159,60 @@ func TestNamesAreUnique(t *testing.T) {
 }
 
 var _ fleet.Conn = (*scripted)(nil)
+
+// busy is a host that tells one fact after the other, each later than the last.
+type busy struct {
+	*scripted
+	every time.Duration
+}
+
+// Run implements fleet.Conn.
+func (b *busy) Run(ctx context.Context, cmd remote.Command) (remote.Result, error) {
+	if cmd.Step != "read the host's facts" {
+		return b.scripted.Run(ctx, cmd)
+	}
+	for line := range strings.Lines(b.answers[cmd.Step]) {
+		select {
+		case <-time.After(b.every):
+			_, _ = io.WriteString(cmd.Stdout, line)
+		case <-ctx.Done():
+			return remote.Result{}, ctx.Err()
+		}
+	}
+	return remote.Result{}, nil
+}
+
+// Apply waits for a busy host, so check does; what falls silent is not waited for.
+func TestABusyHostIsWaitedForWhileItTells(t *testing.T) {
+	lines := time.Duration(strings.Count(goodFacts(), "\n"))
+	for name, c := range map[string]struct {
+		every   time.Duration
+		reads   bool
+		atLeast time.Duration
+		atMost  time.Duration
+	}{
+		"busy":   {20 * time.Second / lines, true, 20 * time.Second, 20*time.Second + Limit},
+		"slow":   {2 * factsAtMost / lines, false, 0, factsAtMost},
+		"silent": {factsWithin + time.Second, false, factsWithin, Limit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts := fakeHosts(goodFacts(), goodFacts())
+				hosts[1].Conn = &busy{hosts[1].Conn.(*scripted), c.every}
+				start := time.Now()
+				found, err := Run(t.Context(), input(t, cluster(hosts...), hosts))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took < c.atLeast || took > c.atMost {
+					t.Errorf("took %s", took)
+				}
+				for _, f := range found {
+					if f.Check == "host-login" && f.Host == "h2" && (f.Severity == OK) != c.reads {
+						t.Errorf("%+v", f)
+					}
+				}
+			})
+		})
+	}
+}

@@ -48,17 +48,19 @@ func (f hostFacts) numbers(name string, want int) (n []int64, ok bool) {
 	return n, len(n) >= want
 }
 
-// firstWrite remembers when the first byte came.
-type firstWrite struct {
-	text bytes.Buffer
-	at   time.Time
+// heard remembers when the first byte came, and puts off the end of our patience with each.
+type heard struct {
+	text  bytes.Buffer
+	at    time.Time
+	quiet *time.Timer
 }
 
 // Write implements io.Writer.
-func (w *firstWrite) Write(p []byte) (int, error) {
+func (w *heard) Write(p []byte) (int, error) {
 	if w.at.IsZero() {
 		w.at = time.Now()
 	}
+	w.quiet.Reset(factsWithin)
 	return w.text.Write(p)
 }
 
@@ -69,9 +71,8 @@ func (r *run) gatherFacts(ctx context.Context) {
 	var wg guard.Group
 	for _, h := range r.Hosts {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, factsWithin)
-			defer cancel()
 			var f hostFacts
+			began := time.Now()
 			err := guard.Do(func() (err error) {
 				f, err = r.readFacts(ctx, h)
 				return err
@@ -83,6 +84,7 @@ func (r *run) gatherFacts(ctx context.Context) {
 				return
 			}
 			r.facts[h.Name] = f
+			r.slowest = max(r.slowest, time.Since(began))
 		})
 	}
 	wg.Wait()
@@ -90,14 +92,20 @@ func (r *run) gatherFacts(ctx context.Context) {
 
 func (r *run) readFacts(ctx context.Context, h fleet.Host) (hostFacts, error) {
 	p := r.Cluster.Paths
-	var out firstWrite
+	ctx, cancel := context.WithTimeout(ctx, factsAtMost)
+	defer cancel()
+	out := heard{quiet: time.AfterFunc(factsWithin, cancel)}
+	defer out.quiet.Stop()
 	sent := time.Now()
 	_, err := h.Run(ctx, remote.Command{
 		Script: factsScript, Args: []string{p.Root, p.Data, p.Etc, p.State, p.Service, p.User, p.Logs},
-		Become: true, Stdin: strings.NewReader(r.Unit), Stdout: &out, Timeout: factsWithin, Step: "read the host's facts",
+		Become: true, Stdin: strings.NewReader(r.Unit), Stdout: &out, Timeout: factsAtMost, Step: "read the host's facts",
 	})
 	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return hostFacts{}, fmt.Errorf("no answer within %s, or not all of it: %w", factsAtMost, err)
+		case ctx.Err() != nil:
 			return hostFacts{}, fmt.Errorf("no answer within %s: %w", factsWithin, err)
 		}
 		return hostFacts{}, err

@@ -18,21 +18,30 @@ for tool in pg_dump pg_restore psql mysqldump mariadb-dump mysql mariadb; do has
 has pg_dump && fact pg-dump "$(pg_dump --version 2>/dev/null)"
 has systemd-socket-activate && fact listener yes
 # The nearest folder that exists is where the space will be taken; each may be a
-# mount of its own.
-for kind in root releases data logs state; do
+# mount of its own. A folder that two share is asked once: a busy host pays for each program.
+asked=
+for kind in root releases data state logs; do
   eval "dir=\$$kind"
   while [ ! -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || dir=/; done
-  fact "disk-$kind" "$(df -Pk "$dir" | awk 'NR==2{print $4, $6}')"
-  fact "inodes-$kind" "$(df -Pi "$dir" 2>/dev/null | awk 'NR==2{print $2, $4}')"
-  fact "mount-$kind" "$(awk -v d="$(df -P "$dir" | awk 'NR==2{print $6}')" '$2==d{o=$4} END{print o}' /proc/mounts)"
+  if [ "$dir" != "$asked" ]; then
+    asked=$dir
+    disk=$(df -Pk "$dir" | awk 'NR==2{print $4, $6}')
+    inodes=$(df -Pi "$dir" 2>/dev/null | awk 'NR==2{print $2, $4}')
+    mount=$(awk -v d="${disk#* }" '$2==d{o=$4} END{print o}' /proc/mounts)
+  fi
+  fact "disk-$kind" "$disk"
+  fact "inodes-$kind" "$inodes"
+  fact "mount-$kind" "$mount"
 done
 fact mount-tmp "$(awk '$2=="/tmp"{o=$4} END{print o}' /proc/mounts)"
 fact memory "$(awk '/^MemTotal:/{t=$2} /^MemAvailable:/{a=$2} END{print t, a}' /proc/meminfo)"
 has getenforce && fact selinux "$(getenforce 2>/dev/null)"
 has aa-enabled && fact apparmor "$(aa-enabled 2>/dev/null)"
 if has systemctl; then
-  for fw in firewalld ufw nftables iptables; do
-    [ "$(systemctl is-active "$fw" 2>/dev/null)" != active ] || fact firewall "$fw"
+  set -- firewalld ufw nftables iptables
+  for is in $(systemctl is-active "$@" 2>/dev/null); do
+    [ "$is" != active ] || fact firewall "$1"
+    [ $# -lt 2 ] || shift
   done
   fact unit-fragment "$(systemctl show -p FragmentPath --value "$service" 2>/dev/null)"
   f=/etc/systemd/system/$service.service
