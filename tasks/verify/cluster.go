@@ -28,13 +28,11 @@ func (p *proof) members(ctx context.Context) {
 	want := len(c.Hosts)
 	p.step(ctx, Step{Name: "members", Explanation: fmt.Sprintf("every node sees %d alerting members and has a position of its own", want)},
 		func(ctx context.Context) (string, error) {
-			switch {
-			case c.Alerting.HA == "none" || c.Alerting.HA == "":
-				return "", &skip{"alerting.ha is none"}
-			case len(p.nodes) == 0:
+			if why := p.noAlertingCluster(); why != nil {
+				return "", why
+			}
+			if len(p.nodes) == 0 {
 				return "", &skip{"no node that one can log in to"}
-			case p.before(grafana.HasUnifiedAlerting):
-				return "", p.legacyAlerting()
 			}
 			saw := ""
 			err := until(ctx, p.settling(), time.Second, func(ctx context.Context) error {

@@ -46,6 +46,35 @@ func TestWhatAVersionHasNotIsNotProvedAndNoFailure(t *testing.T) {
 	}
 }
 
+// Who has legacy alerting had no choice before 8.2: the version is the reason, and else
+// what the inventory says.
+func TestLegacyAlertingIsWhyAlertingIsNotProved(t *testing.T) {
+	for _, tt := range []struct {
+		version string
+		legacy  bool
+		says    string
+	}{
+		{"7.5.17", true, "not proved on this version (7.5.17), because its alerting shares nothing but the database"},
+		{"8.5.15", true, "legacy alerting shares nothing but the database"},
+		{"10.3.1", false, "alerting.ha is none"},
+	} {
+		p := three()
+		for _, n := range p.nodes {
+			n.version = version(t, tt.version)
+		}
+		p.in.Cluster.Alerting.HA, p.in.Cluster.Alerting.Legacy = "none", tt.legacy
+		p.in.Options.WithAlerts = true
+		for _, proof := range []func(context.Context){p.members, p.silences, p.alert} {
+			proof(t.Context())
+		}
+		for _, s := range p.report.Steps {
+			if !s.Skipped && !s.NotProved || s.Cause != tt.says {
+				t.Errorf("%s: %+v, want %q", tt.version, s, tt.says)
+			}
+		}
+	}
+}
+
 func TestLiveChannelsAreTriedTheLikeliestFirst(t *testing.T) {
 	for v, want := range map[string]string{"8.5.15": "1/grafana/broadcast/", "12.3.0": "1/grafana/broadcast/", "12.4.0": "stream/", "13.1.0": "stream/"} {
 		ways := liveChannels(version(t, v), "x")
