@@ -73,6 +73,9 @@ func (a *app) change(ctx context.Context, command string, f changeFlags, do func
 	}
 	s, err := a.open(ctx, sessionOptions{command: command, path: f.path, graceful: true, sinks: sinks, quiet: a.json() && !a.streams.ErrTTY,
 		adjust: f.adjust})
+	if err != nil && a.json() {
+		return a.finish(lines, nil, err) // a line too: who reads line by line does not know when it failed
+	}
 	if err != nil {
 		return err
 	}

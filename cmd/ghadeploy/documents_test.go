@@ -215,6 +215,27 @@ func TestFailedRunStillSaysItsResultAndExitCode(t *testing.T) {
 	}
 }
 
+// Who reads the lines of a change one by one finds one also where it never began.
+func TestAChangeThatNeverBeganSaysSoInOneLine(t *testing.T) {
+	dir := testDir(t)
+	for _, c := range jsonCases() {
+		if !c.lines {
+			continue
+		}
+		args := append(strings.Fields(strings.ReplaceAll(c.args, "prod.yaml", "broken.yaml")), "-o", "json")
+		code, out, errs := run(t, dir, "", nil, args...)
+		var doc lastLine
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.Error == nil || doc.Error.ExitCode != code || code != exitUsage {
+			t.Errorf("%v: exit code %d, %v: %s%s", args, code, err, out, errs)
+		}
+		if n := strings.Count(out, "\n"); n != 1 || strings.Contains(errs, "hsots") {
+			t.Errorf("%v: %d lines, and on stderr %q: %s", args, n, errs, out)
+		}
+		validate(t, "result", out)
+		validate(t, "error", out)
+	}
+}
+
 func TestErrorsAreTheOnlyDocument(t *testing.T) {
 	dir := testDir(t)
 	for _, c := range jsonCases() {
