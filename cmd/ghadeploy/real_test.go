@@ -322,9 +322,9 @@ func climb(t *testing.T, all []labtest.Archive, source string) string {
 	c.fill(t)
 	before, err := c.content(t)
 	said := "One cluster went through them with its content kept: " + j.version
-	for _, a := range all[1:] {
+	for i, a := range all[1:] {
 		if err == nil {
-			j.unified(t, c, a.Version)
+			j.unified(t, c, all[i].Version, a.Version)
 			_, err = c.ran(t, "upgrade", "--to", a.Version, "--no-backup", "--yes")
 		}
 		var after string
@@ -346,10 +346,13 @@ func climb(t *testing.T, all []labtest.Archive, source string) string {
 
 // unified leaves the alerting of before 8 on the way to 9: 11 has it no more, and an
 // operator would not wait that long.
-func (j *journey) unified(t *testing.T, c *labCluster, to string) {
+func (j *journey) unified(t *testing.T, c *labCluster, from, to string) {
 	t.Helper()
 	if labtest.CompareVersions(to, "9.0.0") >= 0 && !j.since("8.2.0") {
-		c.inv.Edit(t, func(doc map[string]any) { doc["alerting"] = map[string]any{"ha": "gossip"} })
+		c.inv.Edit(t, func(doc map[string]any) {
+			doc["grafana"].(map[string]any)["version"] = from // which the last upgrade wrote into the file
+			doc["alerting"] = map[string]any{"ha": "gossip"}
+		})
 		j.version = to
 	}
 }
