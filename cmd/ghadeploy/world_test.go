@@ -21,7 +21,7 @@ const (
 )
 
 // worldFacts asks a host what it is made of, whatever its login shell.
-const worldFacts = `. /etc/os-release; echo "Debian ${VERSION_CODENAME:-?}, systemd $(systemctl --version | sed -n '1s/systemd \([0-9.~a-z]*\).*/\1/p'), ` +
+const worldFacts = `echo "Debian $(cat /etc/debian_version), systemd $(systemctl --version | sed -n '1s/systemd \([0-9.~a-z]*\).*/\1/p'), ` +
 	`OpenSSH $(dpkg-query -W -f '${Version}' openssh-server | sed 's/^[0-9]*://; s/p[0-9].*//'), ` +
 	`$(sudo --version 2>&1 | sed -n '1s/Sudo version/sudo/p; 1s/^sudo-rs/&/p')"`
 
@@ -36,17 +36,22 @@ func TestWorld(t *testing.T) {
 	lab.Lock(t)
 	hosts := []string{"h1", "h2", "h3"}
 	lab.Wipe(t, hosts...)
+	service, ok := worldServices()[os.Getenv(worldDatabase)]
+	if !ok {
+		t.Fatalf("%s: there is no %q", worldDatabase, os.Getenv(worldDatabase))
+	}
 	c := &labCluster{Lab: lab, hosts: hosts, home: t.TempDir(), inv: lab.Inventory(t, labtest.Options{
-		User: os.Getenv(worldUser), Database: os.Getenv(worldDatabase), Version: labtest.V1031, Source: labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1032: nil})),
+		User: os.Getenv(worldUser), Database: service.kind, Version: labtest.V1031, Source: labSource(t, lab.Releases(t, map[string][]string{labtest.V1031: nil, labtest.V1032: nil})),
 	})}
 	var facts []string
 	for _, h := range hosts {
 		facts = append(facts, c.Sh(t, h, worldFacts))
 	}
 	slices.Sort(facts)
-	cells := []string{row, strings.Join(slices.Compact(facts), "<br>")}
+	cells := []string{row, strings.Join(append(slices.Compact(facts), c.Sh(t, "svc", worldServiceFacts)), "<br>")}
+	service.use(t, c)
 	broken := false
-	for _, s := range worldSteps() {
+	for _, s := range worldSteps(service) {
 		if broken {
 			cells = append(cells, "")
 			continue
@@ -69,7 +74,7 @@ type worldStep struct {
 }
 
 // worldSteps are the columns of the table.
-func worldSteps() []worldStep {
+func worldSteps(service worldService) []worldStep {
 	command := func(args ...string) func(*testing.T, *labCluster) (string, error) {
 		return func(t *testing.T, c *labCluster) (string, error) {
 			took, err := c.ran(t, args...)
@@ -89,7 +94,7 @@ func worldSteps() []worldStep {
 			took, err := c.ran(t, "apply", "--yes")
 			return seconds(took), errors.Join(err, c.nothingLeft(t))
 		}},
-		{"restart", command("restart", "--yes")},
+		{"restart", service.restart},
 		{"upgrade", func(t *testing.T, c *labCluster) (string, error) {
 			took, err := c.ran(t, "upgrade", "--to", labtest.V1032, "--no-backup", "--yes")
 			return seconds(took), err
@@ -113,8 +118,8 @@ func (c *labCluster) nothingLeft(t *testing.T) error {
 // allServe wants every host to be healthy, as `status` sees it.
 func (c *labCluster) allServe(t *testing.T) error {
 	t.Helper()
-	if _, err := c.ran(t, "status"); err != nil {
-		return fmt.Errorf("status after it: %w", err)
+	if r := labtest.Ghadeploy(t, "status", c.inv.Path); r.Code != 0 {
+		return fmt.Errorf("status after it: exit %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	return nil
 }

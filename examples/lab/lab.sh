@@ -14,6 +14,7 @@
 #   lab.sh start|stop|kill HOST...   boot | power off cleanly | cut the power
 #   lab.sh wipe HOST...        boot with a fresh disk
 #   lab.sh cut|heal HOST...    unplug | replug the network cable
+#   lab.sh six HOST...         take its IPv4 address away; heal gives it back
 #   lab.sh net HOST|control [delay=25ms] [jitter=5ms] [rate=10mbit] [loss=1%] | clear
 #                              shape a cable, values one-way; control is this machine
 #   lab.sh db NAME...          drop and create database NAME in PostgreSQL and MariaDB
@@ -36,7 +37,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8
 SELF=$(readlink -f "$0")
 HERE=$(dirname "$SELF")
-for part in env need image release world net host svc; do
+for part in env need image release world extra net host svc; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$part.sh"
 done
@@ -153,7 +154,8 @@ case $verb in
   kill) in_parallel host_kill "$@" ;;
   wipe) in_parallel host_wipe "$@" ;;
   cut) for h; do ip link set "$(cable "$h")" down; done ;;
-  heal) for h; do ip link set "$(cable "$h")" up; done ;;
+  heal) for h; do ip link set "$(cable "$h")" up; cable_address "$h"; done ;;
+  six) for h; do ip -n "$(netns "$h")" -4 addr flush dev eth0; done ;;
   net) net_shape "$@" ;;
   db) svc_db "$@" ;;
   flush) svc_flush ;;

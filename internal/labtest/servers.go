@@ -40,7 +40,7 @@ func (l *Lab) redis(t testing.TB, port int, prepare, options string) {
 	t.Helper()
 	unit := fmt.Sprintf("redis-%d", port)
 	l.server(t, unit, "redis", prepare, "redis-server "+options+
-		" --bind 0.0.0.0 --protected-mode no --save '' --appendonly no --supervised systemd --dir /tmp/"+unit)
+		" --bind 0.0.0.0 :: --protected-mode no --save '' --appendonly no --supervised systemd --dir /tmp/"+unit)
 }
 
 // RedisTLS starts a Redis server that speaks TLS only, and only to clients with a

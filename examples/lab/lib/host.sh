@@ -67,6 +67,7 @@ disk_lower() { # disk_lower HOST: the root file systems below its disk
   local lower
   lower=$C/$(world_base "$1")
   if [ "$1" = svc ]; then lower=$C/$(world_svc):$lower; fi
+  if [ "$1" = svc ] && [ -n "$(extra)" ]; then lower=$C/$(extra_layer):$lower; fi
   echo "$lower"
 }
 

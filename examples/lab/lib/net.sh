@@ -29,6 +29,13 @@ net_down() {
   return 0
 }
 
+cable_address() { # cable_address HOST: its IPv4, and the way out
+  local n
+  n=$(netns "$1")
+  ip -n "$n" addr replace "$(ip_of "$1")/24" dev eth0
+  ip -n "$n" route replace default via "$NET.1"
+}
+
 cable_up() { # cable_up HOST: namespace and cable, plugged in
   local h=$1 v n
   v=$(cable "$h") n=$(netns "$h")
@@ -36,11 +43,10 @@ cable_up() { # cable_up HOST: namespace and cable, plugged in
   ip netns exec "$n" true 2>/dev/null || { ip netns del "$n"; ip netns add "$n"; } # the name outlived its namespace
   if ! ip link show "$v" >/dev/null 2>&1; then
     ip link add "$v" type veth peer name eth0 address "$(printf 02:77:00:00:01:%02x "$(ip_of "$h" | cut -d. -f4)")" netns "$n"
-    ip -n "$n" addr add "$(ip_of "$h")/24" dev eth0
-    ip -n "$n" addr add "$(ip6_of "$h")/64" dev eth0 nodad 2>/dev/null || true
     ip -n "$n" link set lo up
     ip -n "$n" link set eth0 up
-    ip -n "$n" route replace default via "$NET.1"
+    cable_address "$h"
+    ip -n "$n" addr add "$(ip6_of "$h")/64" dev eth0 nodad 2>/dev/null || true
     ip link set "$v" master "$BRIDGE"
   fi
   ip link set "$v" up

@@ -11,7 +11,8 @@
 #   tmp=noexec|tiny  /tmp mounted noexec, or with 64 KiB in all
 #   umask=077        of every session
 #   says=LINE        what the login shell prints before anything else, one word
-# svc takes a release alone: its PostgreSQL, MariaDB, Redis, HAProxy and nginx are those of it.
+# svc takes a release, whose PostgreSQL, MariaDB, Redis, HAProxy and nginx it has, and
+#   with=SERVICE     what it has besides: extra.sh lists them
 # Root file systems of other releases are built when they are asked for and cached beside
 # the lab's own, by a hash of their recipe.
 
@@ -40,6 +41,7 @@ world_valid() { # world_valid HOST SETTINGS
     case $w in
       shell=bash | shell=dash | shell=ksh | shell=zsh | shell=fish | shell=csh | shell=tcsh | shell=busybox | sftp=no | sudo=rs | tmp=noexec | tmp=tiny | umask=0[0-7][0-7]) ;;
       sshd=[A-Z]*:* | says=[A-Za-z]*) ;;
+      with=pgbouncer | with=valkey | with=mysql | with=galera | with=patroni) [ "$1" = svc ] || die "up: $1=$2: services run on svc" ;;
       *)
         if [ $first = 0 ] || ! grep -qw -- "$w" <<<"$WORLD_RELEASES"; then
           die "up: $1=$2: '$w' is neither a release ($WORLD_RELEASES) nor a setting; examples/lab/lib/world.sh has them all"
@@ -86,6 +88,7 @@ world_images() {
   done
   h=$(world_release svc)
   [ -z "$h" ] || world_build_svc "$h" 8>&-
+  extra_build 8>&-
   exec 8>&-
 }
 
