@@ -29,6 +29,10 @@ func (p *Plan) notSideBySide(in planInput, from, to grafana.Version) {
 	if h.Unsafe || !h.Measured && !wanted {
 		against = h.Reason
 	}
+	if against == "" && !wanted && !in.cluster.Alerting.Legacy && situation(in, from).LegacyAlerting {
+		against = "legacy alerting ends with it: until the first one takes over, the others evaluate their alerts, " +
+			"and it those that it made of them, and both notify"
+	}
 	if against == "" {
 		p.Policy.Kind = PolicyHandover
 		p.Policy.Reason += "; " + h.Reason

@@ -13,7 +13,8 @@ import (
 func handoverInput(t *testing.T, c *inventory.Cluster, version string) planInput {
 	t.Helper()
 	old, now := desiredOf(t, c, "10.3.1"), desiredOf(t, c, version)
-	in := planInput{cluster: c, command: "upgrade", selected: allSelected(c), desired: now, facts: map[string]*Facts{}, balancer: map[string]string{}, noBackup: true}
+	in := planInput{cluster: c, command: "upgrade", selected: allSelected(c), desired: now, facts: map[string]*Facts{}, balancer: map[string]string{},
+		old: map[string]map[string][]byte{}, noBackup: true}
 	for i, h := range c.Hosts {
 		in.facts[h.Name] = converged(old[h.Name], time.Duration(i+1)*time.Hour)
 	}
@@ -66,6 +67,14 @@ func TestWhoTakesOver(t *testing.T) {
 				f.Service = ServiceFacts{Active: "inactive"}
 			}
 		}, PolicyOneFirst, "h1; h2 h3", "", "no host serves", "not followed"},
+		{"legacy alerting ends", func(c *inventory.Cluster, in planInput) {
+			c.Rollout.Major = "auto"
+			in.old["h2"] = map[string][]byte{iniFile: []byte("[unified_alerting]\nenabled = false\n[alerting]\nenabled = true\n")}
+		}, PolicyOneFirst, "h1; h2 h3", "", "both notify", ""},
+		{"legacy alerting ended before", func(c *inventory.Cluster, in planInput) {
+			c.Rollout.Major = "auto"
+			in.old["h2"] = map[string][]byte{iniFile: []byte("[unified_alerting]\nenabled = true\n")}
+		}, PolicyHandover, "h1; h2 h3", "h1", "measured from 10.3.1 to 11.6.2", ""},
 		{"pauses", func(c *inventory.Cluster, _ planInput) { c.Rollout.Canary, c.Rollout.PauseAfter = true, 1 },
 			PolicyHandover, "h1; h2 h3", "h1", "", "old and new would share the database"},
 	} {

@@ -39,6 +39,10 @@ func TestAMeasuredHandoverSpeaksForWhatLiesWithinIt(t *testing.T) {
 		{"10.3.1", "11.6.9", "postgres", "10.3.1 to 11.6.2"},
 		{"9.4.0", "10.3.1", "postgres", "9.4.0 to 10.3.1"},
 		{"9.5.0", "10.0.3", "postgres", "9.4.0 to 10.3.1"},
+		{"6.7.6", "7.5.17", "postgres", "6.7.6 to 7.5.17"},
+		{"8.0.0", "8.5.0", "postgres", "7.5.17 to 8.5.15"},
+		{"6.5.0", "7.5.17", "postgres", ""},
+		{"8.5.15", "9.4.0", "postgres", ""}, // secrets of 9.0
 		{"9.3.2", "10.3.1", "postgres", ""},
 		{"9.5.0", "10.4.0", "postgres", ""},
 		{"9.4.0", "10.3.1", "mysql", ""},
