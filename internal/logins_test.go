@@ -17,6 +17,7 @@ var sendsLogins = []string{
 	"tasks/notify/annotation.go",       // over the client of its Node
 	"tasks/notifies.go",                // makes that client
 	"tasks/vitals.go",
+	"tasks/warm.go",
 	"tasks/listener/runninglogin.go", // over the Transport that its user gives it
 	"tasks/verify/node.go",
 	"tasks/render.go", // writes it into the generation, sends nothing
