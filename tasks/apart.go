@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -67,8 +68,8 @@ func (p *Plan) setApart(in planInput) {
 		if in.desired[hp.Host] == nil {
 			continue // it is absent
 		}
-		old := in.old[hp.Host][iniFile]
-		if f := in.desired[hp.Host].Generation.file(iniFile); hp.Restart && len(old) > 0 && f != nil {
+		old := in.old[hp.Host][desired.INIFile]
+		if f := in.desired[hp.Host].Generation.File(desired.INIFile); hp.Restart && len(old) > 0 && f != nil {
 			for _, gate := range apartBy(old, f.Shown) {
 				if !slices.Contains(p.Policy.Apart, gate) {
 					p.Policy.Apart = append(p.Policy.Apart, gate)

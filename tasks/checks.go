@@ -10,9 +10,9 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // Check looks, from every host, at what Grafana there will rely on. It changes nothing.
@@ -71,14 +71,14 @@ func (r *Runner) checkInput(p *picture) check.Input {
 		Cluster: r.c, Hosts: p.connected(), Version: v, Skip: r.o.SkipChecks, Sink: r.o.Sink, ReleaseSize: p.release().Unpacked,
 		IPs: p.inputs.IPs, Running: lowestRunning(p.factsByHost()), AllowKnownBad: r.o.AllowKnownBad,
 		Render: func(h *inventory.Host) (grafana.Rendered, error) {
-			return grafanaNode(r.c, h, v, p.inputs.IPs, p.release().Defaults).Render()
+			return desired.Node(r.c, h, v, p.inputs.IPs, p.release().Defaults).Render()
 		},
 	}
 	in.Seen = func(_ context.Context, name, host string) []check.Finding {
 		return seenFindings(name, r.c.Paths, p.factsByHost()[host], p.desired[host])
 	}
 	for _, h := range p.hosts {
-		in.Unit = string(p.desired[h.Name].Generation.file(unitFile).Content)
+		in.Unit = string(p.desired[h.Name].Generation.File(desired.UnitFile).Content)
 		break
 	}
 	in.Unsigned = unsigned(r.c, p.inputs.Plugins)
@@ -120,7 +120,7 @@ func balancerFault(err error) check.Finding {
 
 // unsigned are the plugins whose archives hold no signature though the inventory does not
 // allow that: Grafana would not load them.
-func unsigned(c *inventory.Cluster, found []artifact.Plugin) (out []string) {
+func unsigned(c *inventory.Cluster, found []desired.Plugin) (out []string) {
 	for i, p := range c.Grafana.Plugins {
 		if i < len(found) && !p.Unsigned && !found[i].Signed {
 			out = append(out, p.ID)

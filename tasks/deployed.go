@@ -14,6 +14,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
@@ -84,12 +85,12 @@ func runsFrom(f *Facts, p inventory.Paths) (root, id string) {
 var otherRoot = regexp.MustCompile(`(/[A-Za-z0-9._/-]*)/generations/([0-9a-f]+)/`)
 
 // wantedFiles are those of a generation that is still to be written.
-func wantedFiles(g *Generation) map[string][]byte {
+func wantedFiles(g *desired.Generation) map[string][]byte {
 	out := map[string][]byte{}
 	for _, f := range g.Files {
 		out[f.Path] = f.Content
 	}
-	if m, err := json.Marshal(g.manifest()); err == nil {
+	if m, err := json.Marshal(g.Manifest()); err == nil {
 		out["manifest.json"] = m
 	}
 	return out
@@ -97,12 +98,12 @@ func wantedFiles(g *Generation) map[string][]byte {
 
 // state is what package reach compares.
 func (d deployed) state() (reach.State, error) {
-	s := reach.State{Root: d.root, User: unitUser(d.files[unitFile])}
-	settings, err := grafana.EntriesOf(d.files[iniFile])
+	s := reach.State{Root: d.root, User: unitUser(d.files[desired.UnitFile])}
+	settings, err := grafana.EntriesOf(d.files[desired.INIFile])
 	if err != nil {
 		return s, fmt.Errorf("generation %s: %w", d.id, err)
 	}
-	environment := grafana.EnvironmentOf(d.files[envFile])
+	environment := grafana.EnvironmentOf(d.files[desired.EnvFile])
 	for name, value := range settings {
 		settings[name] = d.resolved(value)
 	}
@@ -112,7 +113,7 @@ func (d deployed) state() (reach.State, error) {
 		}
 	}
 	s.Settings = settings
-	var m manifest
+	var m desired.Manifest
 	if json.Unmarshal(d.files["manifest.json"], &m) == nil {
 		for _, p := range m.Plugins[:min(len(m.Plugins), mostPlugins)] {
 			s.Plugins = append(s.Plugins, p.ID)
@@ -140,7 +141,7 @@ func (d deployed) resolved(value string) string {
 	if !ok {
 		return value
 	}
-	if i := strings.Index(p, "/"+secretsDir+"/"); i >= 0 {
+	if i := strings.Index(p, "/"+desired.SecretsDir+"/"); i >= 0 {
 		if text, there := d.files[p[i+1:]]; there {
 			return strings.TrimSpace(string(text))
 		}
@@ -173,7 +174,7 @@ func (d deployed) database(s reach.State, dir string) (inventory.Database, error
 		SSLMode: get("ssl_mode"), ServerName: get("server_cert_name"),
 	}
 	for name, to := range map[string]*string{"database-ca.crt": &out.CACert, "database.crt": &out.ClientCert, "database.key": &out.ClientKey} {
-		text, there := d.files[path.Join(tlsDir, name)]
+		text, there := d.files[path.Join(desired.TLSDir, name)]
 		if !there {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
@@ -22,16 +23,16 @@ func TestOnlyPerNodeLinesDiffer(t *testing.T) {
 		t.Fatal("two hosts have the same generation")
 	}
 	for _, f := range a.Files {
-		g := b.file(f.Path)
+		g := b.File(f.Path)
 		if g == nil {
 			t.Errorf("%s is on one host only", f.Path)
 			continue
 		}
-		if f.Path != iniFile && f.SHA256 != g.SHA256 {
+		if f.Path != desired.INIFile && f.SHA256 != g.SHA256 {
 			t.Errorf("%s differs", f.Path)
 		}
 	}
-	one, two := strings.Split(string(a.file(iniFile).Content), "\n"), strings.Split(string(b.file(iniFile).Content), "\n")
+	one, two := strings.Split(string(a.File(desired.INIFile).Content), "\n"), strings.Split(string(b.File(desired.INIFile).Content), "\n")
 	for i := range one {
 		if one[i] != two[i] && !strings.HasPrefix(one[i], "instance_name") && !strings.HasPrefix(one[i], "ha_advertise_address") {
 			t.Errorf("line %d differs: %q, %q", i+1, one[i], two[i])
@@ -67,11 +68,11 @@ func TestSecretsStandOnlyWhereTheyBelong(t *testing.T) {
 			if bytes.Contains(f.Shown, []byte(s.Reveal())) {
 				t.Errorf("%s shows a secret", f.Path)
 			}
-			if bytes.Contains(f.Content, []byte(s.Reveal())) && !strings.HasPrefix(f.Path, secretsDir) {
+			if bytes.Contains(f.Content, []byte(s.Reveal())) && !strings.HasPrefix(f.Path, desired.SecretsDir) {
 				t.Errorf("%s holds a secret, which belongs into a file of its own", f.Path)
 			}
 		}
-		if f.Mode.Perm()&0o007 != 0 && f.Path != unitFile {
+		if f.Mode.Perm()&0o007 != 0 && f.Path != desired.UnitFile {
 			t.Errorf("%s is open to others: %o", f.Path, f.Mode)
 		}
 	}
@@ -80,7 +81,7 @@ func TestSecretsStandOnlyWhereTheyBelong(t *testing.T) {
 func TestStreamEndsWithTheManifest(t *testing.T) {
 	g := desiredOf(t, testCluster(), "10.3.1")["h1"].Generation
 	var b bytes.Buffer
-	if err := g.writeTar(&b); err != nil {
+	if err := g.WriteTar(&b); err != nil {
 		t.Fatal(err)
 	}
 	last, seen := "", map[string]bool{}
@@ -103,7 +104,7 @@ func TestStreamEndsWithTheManifest(t *testing.T) {
 	if !seen["shown/etc/grafana.ini"] {
 		// 10.3 keeps secrets in files, so grafana.ini may be shown as it is only
 		// where masking changed nothing.
-		if f := g.file(iniFile); !bytes.Equal(f.Content, f.Shown) {
+		if f := g.File(desired.INIFile); !bytes.Equal(f.Content, f.Shown) {
 			t.Error("the text for diffs is not in the stream")
 		}
 	}

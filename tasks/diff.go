@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"github.com/aymanbagabas/go-udiff"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // diffFiles says how the files of a host's current generation become those of g.
 // old holds the shown texts of the files that differ; without it, names alone.
-func diffFiles(f *Facts, g *Generation, old map[string][]byte) (out []FileDiff) {
+func diffFiles(f *Facts, g *desired.Generation, old map[string][]byte) (out []FileDiff) {
 	for _, w := range g.Files {
 		have, there := f.Files[w.Path]
 		if there && have == w.SHA256 {
@@ -34,7 +35,7 @@ func diffFiles(f *Facts, g *Generation, old map[string][]byte) (out []FileDiff) 
 		out = append(out, d)
 	}
 	for p := range f.Files {
-		if p != "manifest.json" && g.file(p) == nil {
+		if p != "manifest.json" && g.File(p) == nil {
 			out = append(out, FileDiff{Path: p, Change: "delete"})
 		}
 	}

@@ -1,6 +1,6 @@
 // Package tasks is the work: what a run does to a cluster, from reading to proof.
 //
-//	inventory ─▶ Desired ─▶ Observe ─▶ Plan ─▶ Stage ─▶ Rollout ─▶ Verify
+//	inventory ─▶ desired ─▶ Observe ─▶ Plan ─▶ Stage ─▶ Rollout ─▶ Verify
 //	              pure      reads      pure    writes    writes     reads
 //
 // Observe is the only reader of hosts and costs one round trip each. A [Plan] is

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
@@ -50,9 +51,9 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 	}
 	out := make([][]Drift, len(p.hosts))
 	err := fleet.Each(p.connected(), func(i int, h fleet.Host) error {
-		s, err := Desired(r.c, h.Host, p.inputs)
+		s, err := desired.Of(r.c, h.Host, p.inputs)
 		if err != nil {
-			return err
+			return asUsage(err)
 		}
 		out[i], err = r.hostDrift(ctx, h, p.hosts[i].facts, s.Generation)
 		return err
@@ -60,7 +61,7 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 	return slices.Concat(out...), fleet.Join(silent, err)
 }
 
-func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Generation) (out []Drift, err error) {
+func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *desired.Generation) (out []Drift, err error) {
 	hide := mask.For(r.c)
 	if f.Current != "" && f.Current != g.ID {
 		out = append(out, Drift{Host: h.Name, Path: "generation", What: "changed", Unified: "current is " + f.Current + ", the inventory makes " + g.ID + ": see ghadeploy plan\n"})
@@ -68,7 +69,7 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Gener
 	var changed []string
 	for _, path := range driftOf(f, g) {
 		d := Drift{Host: h.Name, Path: path, What: "changed"}
-		if g.file(path) == nil {
+		if g.File(path) == nil {
 			d.What = "unexpected"
 		} else if _, there := f.Files[path]; !there {
 			d.What = "missing"
@@ -77,7 +78,7 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Gener
 		}
 		out = append(out, d)
 	}
-	if u := g.file(unitFile); f.Current == g.ID && f.Unit.SHA256 != u.SHA256 {
+	if u := g.File(desired.UnitFile); f.Current == g.ID && f.Unit.SHA256 != u.SHA256 {
 		out = append(out, Drift{Host: h.Name, Path: "/etc/systemd/system/" + r.c.Paths.Service + ".service", What: "changed"})
 	}
 	if len(changed) == 0 {
@@ -89,9 +90,9 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *Gener
 	}
 	texts, err := splitTexts(h.Name, res.Stdout)
 	for i, d := range out {
-		w := g.file(d.Path)
-		if have, ok := texts[d.Path]; ok && w != nil && w.Shown != nil && !strings.HasPrefix(d.Path, secretsDir) {
-			out[i].Unified = unified(d.Path, w.Shown, w.shownOnHost(hide, have))
+		w := g.File(d.Path)
+		if have, ok := texts[d.Path]; ok && w != nil && w.Shown != nil && !strings.HasPrefix(d.Path, desired.SecretsDir) {
+			out[i].Unified = unified(d.Path, w.Shown, w.ShownOnHost(hide, have))
 		}
 	}
 	return out, err

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -74,18 +74,18 @@ func exampleDir(t *testing.T) string {
 // from it in nothing but their own keys. It is false when the version cannot.
 func renderExample(t *testing.T, c *inventory.Cluster, version string) (text []byte, ok bool) {
 	t.Helper()
-	files, tree, err := ReadLocal(c)
+	files, tree, err := readLocal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := Inputs{Version: version, Releases: map[string]artifact.Release{"amd64": {Version: version, SHA256: strings.Repeat("0", 64), Binary: binaryOf(version)}},
+	in := desired.Inputs{Version: version, Releases: map[string]desired.Release{"amd64": {Version: version, SHA256: strings.Repeat("0", 64), Binary: binaryOf(version)}},
 		Arch: map[string]string{}, IPs: map[string]string{}, Systemd: map[string]int{}, Files: files, Provisioning: tree}
 	for i, h := range c.Hosts {
 		in.Arch[h.Name], in.IPs[h.Name], in.Systemd[h.Name] = "amd64", fmt.Sprintf("10.0.0.%d", 11+i), 252
 	}
-	var first *Generation
+	var first *desired.Generation
 	for _, h := range c.Hosts {
-		s, err := Desired(c, h, in)
+		s, err := desired.Of(c, h, in)
 		if err != nil {
 			return []byte("refused: " + err.Error() + "\n"), false
 		}
@@ -96,8 +96,8 @@ func renderExample(t *testing.T, c *inventory.Cluster, version string) (text []b
 		sameButOwnKeys(t, h, first, s.Generation)
 	}
 	var b bytes.Buffer
-	for _, name := range []string{iniFile, unitFile} {
-		fmt.Fprintf(&b, "==> %s\n%s", name, first.file(name).Content)
+	for _, name := range []string{desired.INIFile, desired.UnitFile} {
+		fmt.Fprintf(&b, "==> %s\n%s", name, first.File(name).Content)
 	}
 	return b.Bytes(), true
 }
@@ -109,14 +109,14 @@ func binaryOf(version string) string {
 	return "grafana"
 }
 
-func sameButOwnKeys(t *testing.T, h *inventory.Host, first, other *Generation) {
+func sameButOwnKeys(t *testing.T, h *inventory.Host, first, other *desired.Generation) {
 	t.Helper()
 	// http_port is what two examples give the hosts of one rack
 	own := []string{"instance_name", "ha_advertise_address", "ha_listen_address", "ha_redis_peer_name", "http_port"}
-	keep := func(g *Generation) string {
+	keep := func(g *desired.Generation) string {
 		var kept []string
 	lines:
-		for line := range strings.Lines(string(g.file(iniFile).Content)) {
+		for line := range strings.Lines(string(g.File(desired.INIFile).Content)) {
 			for _, k := range own {
 				if strings.HasPrefix(line, k+" = ") {
 					continue lines

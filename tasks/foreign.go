@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -23,7 +24,7 @@ func foreign(f *Facts, p inventory.Paths) (out []string) {
 		out = append(out, fmt.Sprintf("%s is a folder that ghadeploy did not make; mv %s %s.before-ghadeploy", p.Etc, p.Etc, p.Etc))
 	case f.Etc.Kind == "file":
 		out = append(out, fmt.Sprintf("%s is a file; mv %s %s.before-ghadeploy", p.Etc, p.Etc, p.Etc))
-	case f.Etc.Kind == "link" && !strings.HasSuffix(f.Etc.Target, "/current/"+etcDir):
+	case f.Etc.Kind == "link" && !strings.HasSuffix(f.Etc.Target, "/current/"+desired.EtcDir):
 		out = append(out, fmt.Sprintf("%s is a link to %s that ghadeploy did not make; rm %s", p.Etc, f.Etc.Target, p.Etc))
 	}
 	if current := path.Join(p.Root, "current"); f.CurrentForeign {

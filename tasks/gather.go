@@ -18,6 +18,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
@@ -25,8 +26,8 @@ import (
 // picture is everything that was read before a plan is made.
 type picture struct {
 	hosts    []seen
-	inputs   Inputs
-	desired  map[string]*HostState
+	inputs   desired.Inputs
+	desired  map[string]*desired.Host
 	balancer balancer.Balancer
 	states   map[string]balancer.State
 	changes  []balancer.Change
@@ -75,10 +76,10 @@ func (r *Runner) gatherHosts(ctx context.Context, w want) (*picture, error) {
 // gatherBut is gatherHosts that, when it only looks, keeps why the balancer cannot be read
 // or the release cannot be had, so that everything else can be looked at.
 func (r *Runner) gatherBut(ctx context.Context, w want, looks bool) (*picture, error) {
-	if problems := Problems(r.c); len(problems) > 0 {
+	if problems := desired.Problems(r.c); len(problems) > 0 {
 		return nil, problems
 	}
-	p := &picture{desired: map[string]*HostState{}}
+	p := &picture{desired: map[string]*desired.Host{}}
 	var wg guard.Group
 	var lbErr, ipErr error
 	wg.Go(func() { lbErr = r.readBalancer(ctx, p) })
@@ -99,9 +100,9 @@ func (r *Runner) gatherBut(ctx context.Context, w want, looks bool) (*picture, e
 		return nil, err
 	}
 	for _, h := range p.hosts {
-		s, err := Desired(r.c, h.Host.Host, p.inputs)
+		s, err := desired.Of(r.c, h.Host.Host, p.inputs)
 		if err != nil {
-			return nil, err
+			return nil, asUsage(err)
 		}
 		p.desired[h.Name] = s
 	}
@@ -166,7 +167,7 @@ func (r *Runner) planBalancer(ctx context.Context, p *picture) (err error) {
 // When it only looks, it keeps why an archive cannot be had, and goes on without it.
 func (r *Runner) readInputs(ctx context.Context, p *picture, w want, looks bool) error {
 	in := &p.inputs
-	in.Version, in.Arch, in.Systemd, in.Releases = w.version, map[string]string{}, map[string]int{}, map[string]artifact.Release{}
+	in.Version, in.Arch, in.Systemd, in.Releases = w.version, map[string]string{}, map[string]int{}, map[string]desired.Release{}
 	in.Groups = map[string]string{}
 	version := w.version
 	if version == "" {
@@ -185,12 +186,12 @@ func (r *Runner) readInputs(ctx context.Context, p *picture, w want, looks bool)
 		if err != nil && looks && ctx.Err() == nil {
 			rel, p.inputsErr = artifact.Unseen(version, h.facts.Arch), fleet.Join(p.inputsErr, err)
 		} else if err != nil {
-			return artifactError(err)
+			return asUsage(err)
 		}
 		in.Releases[h.facts.Arch] = rel
 	}
 	var err error
-	if in.Files, in.Provisioning, err = ReadLocal(r.c); err != nil {
+	if in.Files, in.Provisioning, err = readLocal(r.c); err != nil {
 		return err
 	}
 	in.Plugins, err = store.Plugins(ctx, r.c.Grafana.Plugins)
@@ -198,12 +199,16 @@ func (r *Runner) readInputs(ctx context.Context, p *picture, w want, looks bool)
 		p.inputsErr = fleet.Join(p.inputsErr, err)
 		return nil
 	}
-	return artifactError(err)
+	return asUsage(err)
 }
 
-// artifactError makes a mistake in what the inventory says of an artifact one of usage.
-func artifactError(err error) error {
+// asUsage makes a mistake in what the inventory says, of an artifact or of what is rendered,
+// one of usage.
+func asUsage(err error) error {
 	if e, ok := errors.AsType[*artifact.Error](err); ok {
+		return &UsageError{e.Error()}
+	}
+	if e, ok := errors.AsType[*desired.Error](err); ok {
 		return &UsageError{e.Error()}
 	}
 	return err
@@ -334,8 +339,8 @@ func (r *Runner) oldTexts(ctx context.Context, p *picture, h seen, hide mask.Mas
 	for name, text := range old {
 		out[name] = text
 		// Another version of ghadeploy may have left them there, and hidden less.
-		if w := p.desired[h.Name].Generation.file(name); w != nil {
-			out[name] = w.shownOnHost(hide, text)
+		if w := p.desired[h.Name].Generation.File(name); w != nil {
+			out[name] = w.ShownOnHost(hide, text)
 		}
 	}
 	return out, nil
@@ -389,9 +394,9 @@ func (p *picture) connected() []fleet.Host {
 
 // release is any one of the releases: sizes and defaults differ little between
 // architectures.
-func (p *picture) release() artifact.Release {
+func (p *picture) release() desired.Release {
 	for _, arch := range slices.Sorted(maps.Keys(p.inputs.Releases)) {
 		return p.inputs.Releases[arch]
 	}
-	return artifact.Release{}
+	return desired.Release{}
 }

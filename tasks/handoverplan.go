@@ -7,6 +7,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // The values of rollout.major.
@@ -143,7 +144,7 @@ func without(hosts []string, host string) []string {
 func situation(in planInput, from grafana.Version) grafana.Traits {
 	s := grafana.Traits{Database: in.cluster.Database.Type, LegacyAlerting: in.cluster.Alerting.Legacy || !grafana.HasUnifiedAlerting(from)}
 	for _, ini := range in.old {
-		if text := ini[iniFile]; len(text) > 0 && meetingPoints(text)["unified_alerting.enabled"] != "true" {
+		if text := ini[desired.INIFile]; len(text) > 0 && meetingPoints(text)["unified_alerting.enabled"] != "true" {
 			s.LegacyAlerting = true
 		}
 	}

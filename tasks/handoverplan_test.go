@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // handoverInput is a cluster on 10.3.1 whose inventory says version, h1 the youngest.
@@ -69,11 +70,11 @@ func TestWhoTakesOver(t *testing.T) {
 		}, PolicyOneFirst, "h1; h2 h3", "", "no host serves", "not followed"},
 		{"legacy alerting ends", func(c *inventory.Cluster, in planInput) {
 			c.Rollout.Major = "auto"
-			in.old["h2"] = map[string][]byte{iniFile: []byte("[unified_alerting]\nenabled = false\n[alerting]\nenabled = true\n")}
+			in.old["h2"] = map[string][]byte{desired.INIFile: []byte("[unified_alerting]\nenabled = false\n[alerting]\nenabled = true\n")}
 		}, PolicyOneFirst, "h1; h2 h3", "", "both notify", ""},
 		{"legacy alerting ended before", func(c *inventory.Cluster, in planInput) {
 			c.Rollout.Major = "auto"
-			in.old["h2"] = map[string][]byte{iniFile: []byte("[unified_alerting]\nenabled = true\n")}
+			in.old["h2"] = map[string][]byte{desired.INIFile: []byte("[unified_alerting]\nenabled = true\n")}
 		}, PolicyHandover, "h1; h2 h3", "h1", "measured from 10.3.1 to 11.6.2", ""},
 		{"pauses", func(c *inventory.Cluster, _ planInput) { c.Rollout.Canary, c.Rollout.PauseAfter = true, 1 },
 			PolicyHandover, "h1; h2 h3", "h1", "", "old and new would share the database"},
@@ -140,7 +141,7 @@ func TestThePlanWarnsOfLegacyAlertsOnlyWhereTheyMayBe(t *testing.T) {
 	} {
 		in := handoverInput(t, testCluster(), "11.6.2")
 		if ini != "" {
-			in.old = map[string]map[string][]byte{"h2": {iniFile: []byte(ini)}}
+			in.old = map[string]map[string][]byte{"h2": {desired.INIFile: []byte(ini)}}
 		}
 		p, err := makePlan(in)
 		if err != nil {

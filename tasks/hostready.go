@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // inTheWay is all on a host that apply refuses before its first write, each with what to
 // type: what is not ours where ours goes, folders that Grafana could not use, a group
 // that is not there, and what would go before the inventory.
-func inTheWay(p inventory.Paths, f *Facts, want *HostState) []string {
+func inTheWay(p inventory.Paths, f *Facts, want *desired.Host) []string {
 	out := append(foreign(f, p), closed(p, f)...)
 	if why := groupOf(p, f).wrong(); why != "" {
 		out = append(out, why)
@@ -19,7 +20,7 @@ func inTheWay(p inventory.Paths, f *Facts, want *HostState) []string {
 	return append(out, overrides(p, f, generationOf(want))...)
 }
 
-func generationOf(want *HostState) *Generation {
+func generationOf(want *desired.Host) *desired.Generation {
 	if want == nil {
 		return nil
 	}
@@ -27,7 +28,7 @@ func generationOf(want *HostState) *Generation {
 }
 
 // aboutHost is what a plan says of a host besides, though it stops nothing.
-func aboutHost(p inventory.Paths, host string, f *Facts, want *HostState) (out []string) {
+func aboutHost(p inventory.Paths, host string, f *Facts, want *desired.Host) (out []string) {
 	for _, w := range followedDropIns(p, f, generationOf(want)) {
 		out = append(out, host+": "+w)
 	}
@@ -40,7 +41,7 @@ func aboutHost(p inventory.Paths, host string, f *Facts, want *HostState) (out [
 // staleProcess says why a process that was started from the right generation has to be
 // started anew all the same: its environment, or who it runs as, is not what the unit
 // says by now.
-func staleProcess(p inventory.Paths, h *inventory.Host, f *Facts, g *Generation) (why []string) {
+func staleProcess(p inventory.Paths, h *inventory.Host, f *Facts, g *desired.Generation) (why []string) {
 	if !f.Service.Running() || f.Service.Generation != g.ID {
 		return nil
 	}
@@ -87,9 +88,9 @@ func prepareAction(p inventory.Paths, f *Facts) []Action {
 
 // unitReason names the settings in which the unit differs from the host's: a unit alone may
 // be what restarts a healthy cluster, after an upgrade of ghadeploy for example.
-func unitReason(old map[string][]byte, g *Generation) []string {
-	have, known := old[unitFile]
-	want := g.file(unitFile)
+func unitReason(old map[string][]byte, g *desired.Generation) []string {
+	have, known := old[desired.UnitFile]
+	want := g.File(desired.UnitFile)
 	if !known || want == nil || string(have) == string(want.Content) {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
 )
 
@@ -49,11 +50,11 @@ func TestAGroupOfAnotherNameIsInUnitAndPlan(t *testing.T) {
 	c := testCluster("h1")
 	in := testInputs(c, "10.3.1")
 	in.Groups = map[string]string{"h1": "5555"}
-	s, err := Desired(c, c.Hosts[0], in)
+	s, err := desired.Of(c, c.Hosts[0], in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if unit := string(s.Generation.file(unitFile).Content); !strings.Contains(unit, "\nGroup=5555\n") || s.Group != "5555" {
+	if unit := string(s.Generation.File(desired.UnitFile).Content); !strings.Contains(unit, "\nGroup=5555\n") || s.Group != "5555" {
 		t.Errorf("group %q, unit:\n%s", s.Group, unit)
 	}
 	f := bare()
@@ -139,9 +140,9 @@ func TestAProcessIsStaleByItsEnvironmentAndUser(t *testing.T) {
 }
 
 func TestAUnitThatAloneChangesSaysWhere(t *testing.T) {
-	g := &Generation{}
-	g.add(GenerationFile{Path: unitFile, Content: []byte("# x\nUser=a\nEnvironment=PLUGIN_UNIX_SOCKET_DIR=/run/grafana\nGroup=b\n")})
-	if got := unitReason(map[string][]byte{unitFile: []byte("# x\nUser=a\nGroup=a\n")}, g); len(got) != 1 || got[0] != "in the unit: Environment, Group" {
+	g := &desired.Generation{}
+	g.Files = append(g.Files, desired.File{Path: desired.UnitFile, Content: []byte("# x\nUser=a\nEnvironment=PLUGIN_UNIX_SOCKET_DIR=/run/grafana\nGroup=b\n")})
+	if got := unitReason(map[string][]byte{desired.UnitFile: []byte("# x\nUser=a\nGroup=a\n")}, g); len(got) != 1 || got[0] != "in the unit: Environment, Group" {
 		t.Errorf("%q", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // serverTimeout bounds asking the database server what it is. It is one login; a server
@@ -123,7 +124,7 @@ func badOf(in planInput, from, to grafana.Version) (bad []grafana.Bad, err error
 		if in.desired[h.Name] == nil {
 			continue
 		}
-		settings, err := grafana.SettingsOf(in.desired[h.Name].Generation.file(iniFile).Content)
+		settings, err := grafana.SettingsOf(in.desired[h.Name].Generation.File(desired.INIFile).Content)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.Name, err)
 		}

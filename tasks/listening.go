@@ -9,7 +9,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // Where a host's Grafana answers is a matter of what its process was started from, not
@@ -93,7 +93,7 @@ func listensAt(h *inventory.Host, f *Facts, generation string) grafana.Listen {
 	if l, ok := f.ListensAt(generation); ok {
 		return l
 	}
-	return fleet.Listens(h)
+	return desired.Listens(h)
 }
 
 // moves tells whether a host's Grafana answers elsewhere after its turn than it does now.
@@ -112,7 +112,7 @@ func (r *rollout) listensNow(h *inventory.Host) grafana.Listen {
 	if l, ok := f.Listens(); ok {
 		return l
 	}
-	return fleet.Listens(h)
+	return desired.Listens(h)
 }
 
 // setRuns notes what a turn has started on a host, which is looked at there from now on.

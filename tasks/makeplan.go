@@ -12,8 +12,8 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
@@ -22,7 +22,7 @@ type planInput struct {
 	cluster  *inventory.Cluster
 	command  string
 	selected map[string]bool // by --limit
-	desired  map[string]*HostState
+	desired  map[string]*desired.Host
 	facts    map[string]*Facts
 	old      map[string]map[string][]byte // shown texts of each host's current files
 	// balancer is the state of each host as the load balancer sees it.
@@ -133,7 +133,7 @@ func planHost(in planInput, h *inventory.Host) HostPlan {
 }
 
 // stageActions are the harmless ones: they bring what is missing beside what runs.
-func stageActions(in planInput, host string, f *Facts, want *HostState, drift []string) (out []Action) {
+func stageActions(in planInput, host string, f *Facts, want *desired.Host, drift []string) (out []Action) {
 	g, paths := want.Generation, in.cluster.Paths
 	out = append(out, prepareAction(paths, f)...)
 	if !f.Releases[g.Release] {
@@ -142,7 +142,7 @@ func stageActions(in planInput, host string, f *Facts, want *HostState, drift []
 	if _, there := f.Generations[g.ID]; !there || len(drift) > 0 {
 		out = append(out, generationAction(in, host, f, g, drift))
 	}
-	if target := path.Join(paths.Root, "current", etcDir); f.Etc.Target != target {
+	if target := path.Join(paths.Root, "current", desired.EtcDir); f.Etc.Target != target {
 		out = append(out, Action{Kind: ActionLink, Summary: fmt.Sprintf("link %s -> %s", paths.Etc, target), Reason: f.Etc.Kind})
 	}
 	if f.Current == g.ID && f.Unit.Exists && !f.Service.Enabled {
@@ -171,7 +171,7 @@ func versionOf(release string) string {
 	return release[:i]
 }
 
-func releaseAction(r artifact.Release) Action {
+func releaseAction(r desired.Release) Action {
 	a := Action{Kind: ActionRelease, Reason: "not on the host", Bytes: r.Size}
 	if r.URL != "" {
 		a.Summary = fmt.Sprintf("download release %s from %s and unpack it", r.Name(), r.RedactedURL())
@@ -185,7 +185,7 @@ func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
 // driftOf lists the files of the wanted generation that are on the host under its
 // id but not with its content, and files that nobody deployed there.
-func driftOf(f *Facts, g *Generation) (out []string) {
+func driftOf(f *Facts, g *desired.Generation) (out []string) {
 	if f.Current != g.ID {
 		return nil
 	}
@@ -195,7 +195,7 @@ func driftOf(f *Facts, g *Generation) (out []string) {
 		}
 	}
 	for p := range f.Files {
-		if p != "manifest.json" && g.file(p) == nil {
+		if p != "manifest.json" && g.File(p) == nil {
 			out = append(out, p)
 		}
 	}
@@ -203,7 +203,7 @@ func driftOf(f *Facts, g *Generation) (out []string) {
 	return out
 }
 
-func generationAction(in planInput, host string, f *Facts, g *Generation, drift []string) Action {
+func generationAction(in planInput, host string, f *Facts, g *desired.Generation, drift []string) Action {
 	a := Action{Kind: ActionGeneration, Summary: "write generation " + g.ID + withPlugins(g), Diffs: diffFiles(f, g, in.old[host])}
 	switch {
 	case len(drift) > 0:
@@ -218,7 +218,7 @@ func generationAction(in planInput, host string, f *Facts, g *Generation, drift 
 }
 
 // withPlugins names the plugins of a generation.
-func withPlugins(g *Generation) string {
+func withPlugins(g *desired.Generation) string {
 	if len(g.Plugins) == 0 {
 		return ""
 	}
@@ -235,12 +235,12 @@ func changes(diffs []FileDiff) string {
 	tree := 0
 	for _, d := range diffs {
 		switch {
-		case strings.HasPrefix(d.Path, provisioning+"/"):
+		case strings.HasPrefix(d.Path, desired.Provisioning+"/"):
 			tree++
-		case d.Path == unitFile:
+		case d.Path == desired.UnitFile:
 			names = append(names, "unit")
 		default:
-			names = append(names, strings.TrimPrefix(d.Path, etcDir+"/"))
+			names = append(names, strings.TrimPrefix(d.Path, desired.EtcDir+"/"))
 		}
 	}
 	if tree > 0 {
@@ -254,7 +254,7 @@ func changes(diffs []FileDiff) string {
 
 // restartReasons says why Grafana on a host has to be started anew. It goes by
 // what the process was started from, not by what a link or a file says.
-func restartReasons(f *Facts, g *Generation, drift []string) (why []string) {
+func restartReasons(f *Facts, g *desired.Generation, drift []string) (why []string) {
 	s := f.Service
 	switch {
 	case !s.Running():
@@ -269,7 +269,7 @@ func restartReasons(f *Facts, g *Generation, drift []string) (why []string) {
 	if f.Current != g.ID {
 		return append(why, "the link names another generation than what runs")
 	}
-	if f.Unit.SHA256 != g.file(unitFile).SHA256 {
+	if f.Unit.SHA256 != g.File(desired.UnitFile).SHA256 {
 		why = append(why, "the unit file was changed on the host")
 	} else if s.NeedReload {
 		why = append(why, "systemd has not read the unit file")
@@ -278,7 +278,7 @@ func restartReasons(f *Facts, g *Generation, drift []string) (why []string) {
 }
 
 // staleReason says how what runs differs from what is wanted.
-func staleReason(f *Facts, g *Generation) string {
+func staleReason(f *Facts, g *desired.Generation) string {
 	running := f.Generations[f.Service.Generation]
 	from := versionOf(running)
 	switch {
@@ -292,7 +292,7 @@ func staleReason(f *Facts, g *Generation) string {
 	return changes(diffFiles(f, g, nil))
 }
 
-func turnAction(in planInput, f *Facts, g *Generation, why []string) Action {
+func turnAction(in planInput, f *Facts, g *desired.Generation, why []string) Action {
 	a := Action{Kind: ActionTurn, Reason: strings.Join(why, "; "), Disrupts: f.Service.Running()}
 	lb := drains(in.cluster)
 	if a.Disrupts {
@@ -335,7 +335,7 @@ func rejoinSteps(c *inventory.Cluster, f *Facts) (out []Step) {
 // generation is current and runs on the host: never that one, nor the one that a
 // rollback goes to, nor the last keep_releases whose gates passed. What ran before and
 // never passed its gates goes too, or the next plan would not be empty.
-func prunable(c *inventory.Cluster, f *Facts, g *Generation) (paths []string) {
+func prunable(c *inventory.Cluster, f *Facts, g *desired.Generation) (paths []string) {
 	good := append(slices.DeleteFunc(slices.Clone(f.Good), func(id string) bool { return id == g.ID }), g.ID)
 	good = slices.DeleteFunc(good, func(id string) bool { _, there := f.Generations[id]; return !there && id != g.ID })
 	keep := map[string]bool{g.ID: true}

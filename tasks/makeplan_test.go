@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // testCluster is three hosts with gossip, Live and a balancer.
@@ -36,11 +36,11 @@ func testCluster(hosts ...string) *inventory.Cluster {
 	return c
 }
 
-// testInputs are what Desired needs, for any cluster of testCluster.
-func testInputs(c *inventory.Cluster, version string) Inputs {
-	in := Inputs{
+// testInputs are what desired.Of needs, for any cluster of testCluster.
+func testInputs(c *inventory.Cluster, version string) desired.Inputs {
+	in := desired.Inputs{
 		Version:  version,
-		Releases: map[string]artifact.Release{"amd64": {Version: version, Arch: "amd64", SHA256: strings.Repeat("ab", 32), Path: "/tmp/g.tar.gz", Size: 66e6, Binary: "grafana"}},
+		Releases: map[string]desired.Release{"amd64": {Version: version, Arch: "amd64", SHA256: strings.Repeat("ab", 32), Path: "/tmp/g.tar.gz", Size: 66e6, Binary: "grafana"}},
 		Arch:     map[string]string{}, IPs: map[string]string{}, Systemd: map[string]int{},
 	}
 	for _, h := range c.Hosts {
@@ -49,11 +49,11 @@ func testInputs(c *inventory.Cluster, version string) Inputs {
 	return in
 }
 
-func desiredOf(t *testing.T, c *inventory.Cluster, version string) map[string]*HostState {
+func desiredOf(t *testing.T, c *inventory.Cluster, version string) map[string]*desired.Host {
 	t.Helper()
-	out := map[string]*HostState{}
+	out := map[string]*desired.Host{}
 	for _, h := range c.Hosts {
-		s, err := Desired(c, h, testInputs(c, version))
+		s, err := desired.Of(c, h, testInputs(c, version))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func bare() *Facts {
 }
 
 // converged is a host that runs s, for age.
-func converged(s *HostState, age time.Duration) *Facts {
+func converged(s *desired.Host, age time.Duration) *Facts {
 	f := bare()
 	g := s.Generation
 	f.User, f.DataFolders = true, true
@@ -77,7 +77,7 @@ func converged(s *HostState, age time.Duration) *Facts {
 	for _, w := range g.Files {
 		f.Files[w.Path] = w.SHA256
 	}
-	f.Unit = UnitFacts{Exists: true, Managed: true, SHA256: g.file(unitFile).SHA256}
+	f.Unit = UnitFacts{Exists: true, Managed: true, SHA256: g.File(desired.UnitFile).SHA256}
 	f.Service = ServiceFacts{Load: "loaded", Active: "active", Sub: "running", PID: 100, Enabled: true, Age: age, Generation: g.ID}
 	f.Good = []string{g.ID}
 	return f
@@ -147,7 +147,7 @@ func TestRestartReasons(t *testing.T) {
 	newer := desiredOf(t, c, "10.4.0")["h1"]
 	for _, tt := range []struct {
 		name   string
-		want   *HostState
+		want   *desired.Host
 		change func(f *Facts)
 		reason string // part of it; empty: no restart
 	}{
@@ -164,7 +164,7 @@ func TestRestartReasons(t *testing.T) {
 		{"staged only", changed, func(f *Facts) { f.Generations[changed.Generation.ID] = changed.Generation.Release }, "grafana.ini changed"},
 		{"stopped", now, func(f *Facts) { f.Service = ServiceFacts{Active: "inactive"} }, "not running"},
 		{"a process of somebody else's", now, func(f *Facts) { f.Service.Generation = "" }, "not started from a generation"},
-		{"grafana.ini edited on the host", now, func(f *Facts) { f.Files[iniFile] = "edited" }, "etc/grafana.ini changed on the host"},
+		{"grafana.ini edited on the host", now, func(f *Facts) { f.Files[desired.INIFile] = "edited" }, "etc/grafana.ini changed on the host"},
 		{"a file added on the host", now, func(f *Facts) { f.Files["etc/provisioning/x.yaml"] = "new" }, "etc/provisioning/x.yaml changed on the host"},
 		{"unit edited", now, func(f *Facts) { f.Unit.SHA256 = "edited" }, "unit file was changed"},
 		{"unit not read", now, func(f *Facts) { f.Service.NeedReload = true }, "not read the unit file"},
@@ -174,7 +174,7 @@ func TestRestartReasons(t *testing.T) {
 			f := converged(now, time.Hour)
 			tt.change(f)
 			one := testCluster("h1")
-			p, err := makePlan(planInput{cluster: one, selected: allSelected(one), desired: map[string]*HostState{"h1": tt.want}, facts: map[string]*Facts{"h1": f}})
+			p, err := makePlan(planInput{cluster: one, selected: allSelected(one), desired: map[string]*desired.Host{"h1": tt.want}, facts: map[string]*Facts{"h1": f}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
@@ -206,7 +207,7 @@ func startNodes(t *testing.T, have ...string) (*nodes, *rollout) {
 	cluster.Alerting, cluster.Live = inventory.Alerting{HA: "none"}, inventory.Live{}
 	cluster.Rollout.GateTimeout, cluster.Rollout.StartTimeout, cluster.Rollout.SettleAuto = time.Second, time.Second, false
 	r := &rollout{
-		cluster: cluster, plan: &Plan{Cluster: "prod", Command: "upgrade"}, desired: map[string]*HostState{}, hosts: map[string]fleet.Host{},
+		cluster: cluster, plan: &Plan{Cluster: "prod", Command: "upgrade"}, desired: map[string]*desired.Host{}, hosts: map[string]fleet.Host{},
 		balancer: lb{c: c}, lock: &lock.Lock{}, run: "r",
 		up: map[string]bool{}, deployed: map[string]bool{}, probes: map[string]*Probe{}, outcomes: map[string]HostOutcome{}, byHand: map[string]string{},
 	}
@@ -223,7 +224,7 @@ func startNodes(t *testing.T, have ...string) (*nodes, *rollout) {
 		c.all[h.Name], c.in[h.Name] = n, have[i] == "old"
 		r.hosts[h.Name] = fleet.Host{Host: h, Conn: n}
 		r.up[h.Name], r.deployed[h.Name] = true, true
-		r.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: "new", Version: "11.6.2"}}
+		r.desired[h.Name] = &desired.Host{Host: h.Name, Generation: &desired.Generation{ID: "new", Version: "11.6.2"}}
 		hp := HostPlan{Host: h.Name, From: old, To: now, Restart: true}
 		if have[i] == "new" {
 			hp.From, hp.Restart = now, false

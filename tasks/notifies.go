@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
@@ -32,7 +33,7 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id, Message: text})
 	}}
 	for _, h := range hosts {
-		t.Nodes = append(t.Nodes, notify.Node{Host: h.Name, Base: fleet.Listens(h.Host).LocalURL() + notify.SubPath(r.c, h.Host), Client: &http.Client{
+		t.Nodes = append(t.Nodes, notify.Node{Host: h.Name, Base: desired.Listens(h.Host).LocalURL() + notify.SubPath(r.c, h.Host), Client: &http.Client{
 			Transport: listener.Transport(r.c.Paths.Service, h), Timeout: readTimeout, CheckRedirect: sameNode}})
 	}
 	t.Begin(ctx, m)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // What rendering would refuse stands in the diagnostics of the file, each at its line.
@@ -64,7 +65,7 @@ func TestProblemsNameTheLine(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := Problems(c)
+				got := desired.Problems(c)
 				if len(got) != len(tt.want) {
 					t.Fatalf("got %v\nwant %d", got, len(tt.want))
 				}
@@ -96,7 +97,7 @@ alerting: {ha: gossip}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := Problems(c); len(got) > 0 {
+	if got := desired.Problems(c); len(got) > 0 {
 		t.Error(got)
 	}
 }

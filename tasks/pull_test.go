@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
 )
@@ -55,7 +55,7 @@ func TestThePasswordInAURLIsInNoCommandLine(t *testing.T) {
 				}
 			}
 			sum := sha256.Sum256([]byte(body))
-			r := artifact.Release{Version: "10.3.1", SHA256: hex.EncodeToString(sum[:]), URL: strings.Replace(srv.URL, "//", `//mirror:pa"ss@`, 1) + "/g.tar.gz"}
+			r := desired.Release{Version: "10.3.1", SHA256: hex.EncodeToString(sum[:]), URL: strings.Replace(srv.URL, "//", `//mirror:pa"ss@`, 1) + "/g.tar.gz"}
 			h := fleet.Host{Host: &inventory.Host{Name: "h1"}, Conn: &fleettest.Local{Name: "h1", Env: []string{"PATH=" + bin}}}
 			_, err = h.Run(t.Context(), pullCommand(dir, r))
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/reach"
 )
 
@@ -29,7 +30,7 @@ func changeOf(t *testing.T, change func(*inventory.Cluster)) planInput {
 	return in
 }
 
-func stateOf(t *testing.T, g *Generation) reach.State {
+func stateOf(t *testing.T, g *desired.Generation) reach.State {
 	t.Helper()
 	s, err := deployed{root: "/opt/grafana", id: g.ID, files: wantedFiles(g)}.state()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 	"github.com/ghadeploy/ghadeploy/tasks/reach"
@@ -49,7 +50,7 @@ func goneBackTo(targets map[string]string, paths inventory.Paths) next {
 			return deployed{}, false, nil
 		}
 		d, _, err := readDeployed(ctx, h.Host, paths.Root, id, paths)
-		return d, len(d.files[iniFile]) > 0, err
+		return d, len(d.files[desired.INIFile]) > 0, err
 	}
 }
 
@@ -103,7 +104,7 @@ func (r *Runner) pairOf(ctx context.Context, p *picture, h seen, want deployed, 
 		return nil, was, is, err
 	}
 	p.keepShown(h.Name, shown)
-	if len(old.files[iniFile]) == 0 {
+	if len(old.files[desired.INIFile]) == 0 {
 		return nil, was, is, nil
 	}
 	pair = &reach.Host{Name: h.Name}

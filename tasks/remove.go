@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
@@ -206,7 +207,7 @@ func (r *Runner) whatToTakeOut(gone []fleet.Host) string {
 	var servers, on []string
 	for _, h := range gone {
 		// The line may have a name of its own; it is found by the address too.
-		servers = append(servers, fmt.Sprintf("%s (%s)", h.Name, fleet.Listens(h.Host).At(h.Address)))
+		servers = append(servers, fmt.Sprintf("%s (%s)", h.Name, desired.Listens(h.Host).At(h.Address)))
 	}
 	for _, h := range lb.Hosts {
 		on = append(on, h.Name)

@@ -4,13 +4,14 @@ import (
 	"context"
 	"slices"
 
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
 // gatherFactsBut is gatherFacts that goes on without hosts of which missing says that they
 // may be gone.
 func (r *Runner) gatherFactsBut(ctx context.Context, missing func(host string) bool) (*picture, error) {
-	p := &picture{desired: map[string]*HostState{}}
+	p := &picture{desired: map[string]*desired.Host{}}
 	var err error
 	if p.hosts, p.absent, err = r.observePresent(ctx, missing); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
@@ -165,9 +166,9 @@ func (r *Runner) turnsTo(p *picture, targets map[string]string, reason string) (
 	for _, h := range p.hosts {
 		f := h.facts
 		hp := HostPlan{Host: h.Name, From: runs(f), To: runs(f)}
-		p.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: f.Current, Version: hp.To.Version}}
+		p.desired[h.Name] = &desired.Host{Host: h.Name, Generation: &desired.Generation{ID: f.Current, Version: hp.To.Version}}
 		if id := targets[h.Name]; id != "" {
-			g := &Generation{ID: id, Release: f.Generations[id], Version: versionOf(f.Generations[id])}
+			g := &desired.Generation{ID: id, Release: f.Generations[id], Version: versionOf(f.Generations[id])}
 			p.desired[h.Name].Generation = g
 			hp.To = Deployed{Version: g.Version, Release: g.Release, Generation: id}
 			hp.Restart, hp.Reasons = true, []string{reason}

@@ -17,6 +17,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
 	"github.com/ghadeploy/ghadeploy/tasks/database"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
@@ -26,7 +27,7 @@ import (
 type rollout struct {
 	cluster  *inventory.Cluster
 	plan     *Plan
-	desired  map[string]*HostState
+	desired  map[string]*desired.Host
 	hosts    map[string]fleet.Host
 	balancer balancer.Balancer // nil when the cluster has none
 	sink     event.Sink

@@ -6,11 +6,12 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/tasks/check"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // seenFindings are what check says of a host by the reading that a plan is made from, so
 // that it names whatever apply would refuse by it.
-func seenFindings(name string, p inventory.Paths, f *Facts, want *HostState) []check.Finding {
+func seenFindings(name string, p inventory.Paths, f *Facts, want *desired.Host) []check.Finding {
 	if f == nil {
 		return nil
 	}
@@ -52,7 +53,7 @@ func folderFindings(p inventory.Paths, f *Facts) []check.Finding {
 	return []check.Finding{{Severity: check.OK, What: what}}
 }
 
-func dropInFindings(p inventory.Paths, f *Facts, g *Generation) []check.Finding {
+func dropInFindings(p inventory.Paths, f *Facts, g *desired.Generation) []check.Finding {
 	out := refused(overrides(p, f, g), "Grafana would not run as the inventory has it, and its gates would look elsewhere")
 	for _, w := range followedDropIns(p, f, g) {
 		out = append(out, check.Finding{Severity: check.Warning, What: w, Why: "hosts that differ behave differently", Fix: "nothing where it is meant, or write it into the inventory and remove it"})

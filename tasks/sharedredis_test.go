@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ghadeploy/ghadeploy/internal/grafana"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // A count of Live nodes that stays too high is no old process of a restarted host:
@@ -68,7 +71,11 @@ func TestStatusNamesAnotherClusterInAlerting(t *testing.T) {
 func TestLabelIsTheInventorys(t *testing.T) {
 	c := testCluster("h1", "h2")
 	c.Alerting.Label = "ours"
-	if got := alertingOf(c, map[string]string{}, "/opt/grafana/current").Label; got != "ours" {
+	v, err := grafana.ParseVersion(c.Grafana.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := desired.Node(c, c.Hosts[0], v, map[string]string{}, nil).Alerting.Label; got != "ours" {
 		t.Errorf("ha_label is %q", got)
 	}
 }

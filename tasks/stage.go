@@ -13,7 +13,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
@@ -46,7 +46,7 @@ type stager struct {
 }
 
 // stage executes one host's harmless actions in order.
-func (s *stager) stage(ctx context.Context, h fleet.Host, want *HostState, actions []Action) error {
+func (s *stager) stage(ctx context.Context, h fleet.Host, want *desired.Host, actions []Action) error {
 	for _, a := range actions {
 		do := s.executor(a.Kind)
 		if do == nil {
@@ -75,7 +75,7 @@ func (s *stager) told(h fleet.Host, a Action, do func() error) error {
 	return nil
 }
 
-type executor func(ctx context.Context, h fleet.Host, want *HostState, a Action) error
+type executor func(ctx context.Context, h fleet.Host, want *desired.Host, a Action) error
 
 // executor finds what carries an action out; nil for what belongs to a turn.
 func (s *stager) executor(k ActionKind) executor {
@@ -94,7 +94,7 @@ func (s *stager) executor(k ActionKind) executor {
 	return nil
 }
 
-func (s *stager) prepare(ctx context.Context, h fleet.Host, want *HostState, a Action) error {
+func (s *stager) prepare(ctx context.Context, h fleet.Host, want *desired.Host, a Action) error {
 	args := []string{s.paths.Root, s.paths.Data, s.paths.Logs, s.paths.State, s.paths.User, want.Group}
 	_, err := h.Run(ctx, remote.Command{
 		Step: "prepare", Script: prepareScript, Args: append(args, a.Paths...),
@@ -104,7 +104,7 @@ func (s *stager) prepare(ctx context.Context, h fleet.Host, want *HostState, a A
 }
 
 // release uploads as the login user, so that SFTP needs no root, and unpacks as root.
-func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ Action) error {
+func (s *stager) release(ctx context.Context, h fleet.Host, want *desired.Host, _ Action) error {
 	r := want.Release
 	if r.URL != "" {
 		return s.pull(ctx, h, r)
@@ -141,7 +141,7 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *HostState, _ A
 // pushed was looked into here.
 const inspect = "inspect"
 
-func (s *stager) unpack(ctx context.Context, h fleet.Host, r artifact.Release, archive, look string) error {
+func (s *stager) unpack(ctx context.Context, h fleet.Host, r desired.Release, archive, look string) error {
 	_, err := h.Run(ctx, remote.Command{
 		Step: "unpack", Script: unpackScript, Args: []string{s.paths.Root, r.Name(), archive, look},
 		Become: true, Timeout: stageTimeout, LowPriority: true, // the host serves meanwhile
@@ -168,7 +168,7 @@ h=$(sha256sum <"$f.part"); h=${h%% *}
 mv -f "$f.part" "$f"
 `
 
-func pullCommand(dir string, r artifact.Release) remote.Command {
+func pullCommand(dir string, r desired.Release) remote.Command {
 	// what curl's configuration would read as the end of the URL
 	url := strings.NewReplacer(`"`, "%22", `\`, "%5C", "\n", "%0A").Replace(r.URL)
 	return remote.Command{
@@ -176,7 +176,7 @@ func pullCommand(dir string, r artifact.Release) remote.Command {
 	}
 }
 
-func (s *stager) pull(ctx context.Context, h fleet.Host, r artifact.Release) error {
+func (s *stager) pull(ctx context.Context, h fleet.Host, r desired.Release) error {
 	dir := path.Join(s.paths.Root, "incoming")
 	_, err := h.Run(ctx, pullCommand(dir, r))
 	if err != nil {
@@ -186,12 +186,12 @@ func (s *stager) pull(ctx context.Context, h fleet.Host, r artifact.Release) err
 }
 
 // generation streams the tar over stdin: secrets are in it.
-func (s *stager) generation(ctx context.Context, h fleet.Host, want *HostState, _ Action) error {
+func (s *stager) generation(ctx context.Context, h fleet.Host, want *desired.Host, _ Action) error {
 	g := want.Generation
 	r, w := io.Pipe()
-	guard.Go(func() { _ = w.CloseWithError(guard.Do(func() error { return g.writeTar(w) })) })
+	guard.Go(func() { _ = w.CloseWithError(guard.Do(func() error { return g.WriteTar(w) })) })
 	defer func() { _ = r.Close() }()
-	args := append([]string{s.paths.Root, g.ID, g.Release, s.paths.User, want.Group, s.paths.State}, g.owned()...)
+	args := append([]string{s.paths.Root, g.ID, g.Release, s.paths.User, want.Group, s.paths.State}, g.Owned()...)
 	_, err := h.Run(ctx, remote.Command{
 		Step: "write the generation", Script: generationScript, Args: args, Become: true, Stdin: r, Timeout: stageTimeout,
 	})
@@ -209,14 +209,14 @@ fi
 ln -sfn "$2" "$1.ghadeploy" && mv -fT "$1.ghadeploy" "$1"
 `
 
-func (s *stager) link(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
+func (s *stager) link(ctx context.Context, h fleet.Host, _ *desired.Host, _ Action) error {
 	_, err := h.Run(ctx, remote.Command{
-		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", etcDir)}, Become: true, Timeout: time.Minute,
+		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", desired.EtcDir)}, Become: true, Timeout: time.Minute,
 	})
 	return err
 }
 
-func (s *stager) enable(ctx context.Context, h fleet.Host, _ *HostState, _ Action) error {
+func (s *stager) enable(ctx context.Context, h fleet.Host, _ *desired.Host, _ Action) error {
 	_, err := h.Run(ctx, remote.Command{Step: "enable the unit", Args: []string{"systemctl", "enable", "-q", s.paths.Service + ".service"}, Become: true, Timeout: time.Minute})
 	return err
 }

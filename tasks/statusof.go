@@ -15,6 +15,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
@@ -81,7 +82,7 @@ func (r *Runner) hostStatus(ctx context.Context, h *inventory.Host) (HostStatus,
 	var v Vitals
 	var held lock.Status
 	var wg guard.Group
-	shall := fleet.Listens(h)
+	shall := desired.Listens(h)
 	wg.Go(func() { v = newProbe(r.c.Paths, conn, shall).guarded(ctx) })
 	// That the lock cannot be read is no news: what matters of the host is read beside it.
 	wg.Go(func() { held, _ = lock.Read(ctx, conn, r.c.Paths.State) })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/lock"
 )
@@ -71,7 +72,7 @@ func (r *Runner) powerPlan(p *picture, kind ActionKind, what string) *Plan {
 	for _, h := range p.hosts {
 		f := h.facts
 		cur := Deployed{Generation: f.Current, Release: f.Generations[f.Current], Version: versionOf(f.Generations[f.Current])}
-		p.desired[h.Name] = &HostState{Host: h.Name, Generation: &Generation{ID: f.Current, Version: cur.Version}}
+		p.desired[h.Name] = &desired.Host{Host: h.Name, Generation: &desired.Generation{ID: f.Current, Version: cur.Version}}
 		hp := HostPlan{Host: h.Name, From: runs(f), To: cur, Skipped: !selected[h.Name]}
 		if selected[h.Name] && f.Current != "" && f.Service.Running() == (kind == ActionStop) {
 			hp.Actions = []Action{{Kind: kind, Host: h.Name, Summary: what + " on " + h.Name, Reason: r.o.Command, Disrupts: kind == ActionStop, Steps: r.powerSteps(kind, f)}}

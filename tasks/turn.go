@@ -9,6 +9,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/remote"
 	"github.com/ghadeploy/ghadeploy/tasks/balancer"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/journal"
@@ -18,7 +19,7 @@ import (
 type turn struct {
 	*rollout
 	host fleet.Host
-	want *HostState
+	want *desired.Host
 	plan *HostPlan
 	// batch is the place of its batch in the plan.
 	batch int

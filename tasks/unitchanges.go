@@ -10,6 +10,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // What changes our unit without being in the unit file that we write: drop-ins, the files
@@ -155,7 +156,7 @@ var brokenBy = []string{"DynamicUser", "EnvironmentFile (emptied)", "ExecStart",
 
 // managed tells whether the inventory says what a GF_ variable would set instead: all that
 // is written into grafana.ini, and what a cluster lives by in any case.
-func managed(name string, g *Generation) bool {
+func managed(name string, g *desired.Generation) bool {
 	for _, section := range []string{"SERVER_", "DATABASE_", "PATHS_", "UNIFIED_ALERTING_HA_", "LIVE_HA_", "REMOTE_CACHE_", "SECURITY_ADMIN_", "SECURITY_SECRET_KEY"} {
 		if strings.HasPrefix(name, "GF_"+section) {
 			return true
@@ -170,8 +171,8 @@ func managed(name string, g *Generation) bool {
 
 // iniVariables are the names under which the environment may override what grafana.ini
 // says (pkg/setting/setting.go, EnvKey).
-func iniVariables(g *Generation) (out []string) {
-	ini := g.file(iniFile)
+func iniVariables(g *desired.Generation) (out []string) {
+	ini := g.File(desired.INIFile)
 	if ini == nil {
 		return nil
 	}
@@ -192,7 +193,7 @@ func iniVariables(g *Generation) (out []string) {
 }
 
 // overrides says what on the host would go before the inventory, each with what to type.
-func overrides(p inventory.Paths, f *Facts, g *Generation) (out []string) {
+func overrides(p inventory.Paths, f *Facts, g *desired.Generation) (out []string) {
 	for _, d := range f.DropIns {
 		var bad []string
 		for _, k := range d.Keys {
@@ -205,7 +206,7 @@ func overrides(p inventory.Paths, f *Facts, g *Generation) (out []string) {
 				d.Path, keyList(bad), remote.Quote(d.Path)))
 		}
 		for _, file := range slices.Sorted(maps.Keys(d.files)) {
-			if in := onlyManaged(d.files[file], g); len(in) > 0 && file != path.Join(p.Root, "current", envFile) {
+			if in := onlyManaged(d.files[file], g); len(in) > 0 && file != path.Join(p.Root, "current", desired.EnvFile) {
 				out = append(out, fmt.Sprintf("%s sets %s over what the inventory says, and %s has the unit read it; take these lines out, and write what they are for into the inventory",
 					file, keyList(in), d.Path))
 			}
@@ -218,7 +219,7 @@ func overrides(p inventory.Paths, f *Facts, g *Generation) (out []string) {
 	return out
 }
 
-func onlyManaged(all []string, g *Generation) (out []string) {
+func onlyManaged(all []string, g *desired.Generation) (out []string) {
 	for _, n := range all {
 		if managed(n, g) {
 			out = append(out, n)
@@ -237,7 +238,7 @@ func keyList(keys []string) string {
 }
 
 // followedDropIns says which drop-ins are followed: they set what the inventory does not manage.
-func followedDropIns(p inventory.Paths, f *Facts, g *Generation) (out []string) {
+func followedDropIns(p inventory.Paths, f *Facts, g *desired.Generation) (out []string) {
 	refused := strings.Join(overrides(p, f, g), "\n")
 	for _, d := range f.DropIns {
 		if !strings.Contains(refused, d.Path+" sets ") && len(d.Keys) > 0 && concerns(d, p) {

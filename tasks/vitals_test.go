@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet/fleettest"
 )
@@ -44,7 +45,7 @@ func TestMetricsOfASubPathAreReadFromTheNodeItself(t *testing.T) {
 		}
 		return (&net.Dialer{}).DialContext(ctx, network, node.Listener.Addr().String())
 	}}
-	v := newProbe(inventory.Paths{Root: "/opt/grafana", Service: "grafana-server"}, fleet.Host{Host: h, Conn: conn}, fleet.Listens(h)).Read(t.Context())
+	v := newProbe(inventory.Paths{Root: "/opt/grafana", Service: "grafana-server"}, fleet.Host{Host: h, Conn: conn}, desired.Listens(h)).Read(t.Context())
 	if v.HealthErr != nil || v.MetricsErr != nil || v.Metrics.Members.Value != 3 {
 		t.Errorf("health %v, metrics %v, members %v", v.HealthErr, v.MetricsErr, v.Metrics.Members)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/guard"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
@@ -58,7 +59,7 @@ func (r *rollout) warm(ctx context.Context, h fleet.Host) {
 	transport.MaxIdleConnsPerHost = warmWidth
 	defer transport.CloseIdleConnections()
 	w := warmer{client: &http.Client{Transport: transport, CheckRedirect: sameNode, Timeout: readTimeout},
-		base: fleet.Listens(h.Host).LocalURL() + notify.SubPath(r.cluster, h.Host), user: admin.User, password: admin.Password.Reveal()}
+		base: desired.Listens(h.Host).LocalURL() + notify.SubPath(r.cluster, h.Host), user: admin.User, password: admin.Password.Reveal()}
 	// One alone: a login that is refused is not tried again and again, which would lock it.
 	first, err := w.ask(ctx, warmPages[0])
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/ui"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 type validateOptions struct {
@@ -54,7 +54,7 @@ can be looked at, as in a CI for pull requests. --resolve-secrets reads them too
 func (a *app) validate(ctx context.Context, o validateOptions) error {
 	cluster, err := a.load(ctx, o.path, inventory.Options{Resolve: o.resolve})
 	if err == nil {
-		if problems := tasks.Problems(cluster); len(problems) > 0 {
+		if problems := desired.Problems(cluster); len(problems) > 0 {
 			err = problems
 		}
 	}

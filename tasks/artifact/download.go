@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -23,11 +24,11 @@ import (
 func (s Store) published(ctx context.Context, src string) (string, error) {
 	b, err := s.get(ctx, src+".sha256", 1<<16)
 	if err != nil {
-		return "", &Error{fmt.Sprintf("no checksum for %s: %v", redactURL(src), err), "write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
+		return "", &Error{fmt.Sprintf("no checksum for %s: %v", desired.RedactURL(src), err), "write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
 	}
 	sum, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
 	if _, err := hex.DecodeString(sum); err != nil || len(sum) != 64 {
-		return "", &Error{fmt.Sprintf("%s.sha256 holds no SHA-256", redactURL(src)), "write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
+		return "", &Error{fmt.Sprintf("%s.sha256 holds no SHA-256", desired.RedactURL(src)), "write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
 	}
 	return strings.ToLower(sum), nil
 }
@@ -53,24 +54,24 @@ func (s Store) get(ctx context.Context, u string, limit int64) ([]byte, error) {
 // download fetches a release once into the cache; its name there is its checksum.
 func (s Store) download(ctx context.Context, src, want string) (string, error) {
 	if sum, err := hex.DecodeString(want); err != nil || len(sum) != sha256.Size {
-		return "", &Error{fmt.Sprintf("%q is no SHA-256", want), "correct the sha256 of " + redactURL(src) + " in INVENTORY"} // it becomes a name
+		return "", &Error{fmt.Sprintf("%q is no SHA-256", want), "correct the sha256 of " + desired.RedactURL(src) + " in INVENTORY"} // it becomes a name
 	}
 	path := filepath.Join(s.dir, "downloads", want+".tar.gz")
 	if err := localfile.Check(path); err == nil {
 		return path, nil
 	}
-	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "download", Message: "download " + redactURL(src)})
+	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "download", Message: "download " + desired.RedactURL(src)})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, src, nil)
 	if err != nil {
-		return "", &Error{Message: "download " + redactURL(src) + ": " + bare(err).Error()}
+		return "", &Error{Message: "download " + desired.RedactURL(src) + ": " + bare(err).Error()}
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("download %s: %w", redactURL(src), bare(err))
+		return "", fmt.Errorf("download %s: %w", desired.RedactURL(src), bare(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return "", &Error{fmt.Sprintf("download %s: %s", redactURL(src), res.Status), "correct the URL in INVENTORY: what it says is not there, or not for us"}
+		return "", &Error{fmt.Sprintf("download %s: %s", desired.RedactURL(src), res.Status), "correct the URL in INVENTORY: what it says is not there, or not for us"}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
@@ -84,10 +85,10 @@ func (s Store) download(ctx context.Context, src, want string) (string, error) {
 	p := &progressWriter{sink: s.sink, step: "download", total: res.ContentLength}
 	err = s.bounded(io.MultiWriter(tmp, sum, p), res)
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return "", fmt.Errorf("download %s: %w", redactURL(src), err)
+		return "", fmt.Errorf("download %s: %w", desired.RedactURL(src), err)
 	}
 	if have := hex.EncodeToString(sum.Sum(nil)); have != want {
-		return "", &Error{fmt.Sprintf("%s has the SHA-256 %s, expected %s: the download is damaged or not what was published", redactURL(src), have, want),
+		return "", &Error{fmt.Sprintf("%s has the SHA-256 %s, expected %s: the download is damaged or not what was published", desired.RedactURL(src), have, want),
 			"try again; when it says the same, compare the sha256 in INVENTORY with the one that the publisher shows"}
 	}
 	return path, os.Rename(tmp.Name(), path)
@@ -109,20 +110,6 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 		p.sink.Emit(event.Event{Kind: event.StepProgress, Step: p.step, Done: p.done, Total: p.total})
 	}
 	return len(b), nil
-}
-
-// redactURL is a URL without the password that it may carry.
-func redactURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return "the URL"
-	}
-	// A query is where servers want their tokens.
-	if u.RawQuery != "" {
-		u.RawQuery = "..."
-	}
-	u.Fragment = ""
-	return u.Redacted()
 }
 
 // bare is an error of package http without the URL that it names, query and all.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // wanted is the archive that the inventory speaks of, for saying where it can be had.
@@ -84,7 +85,7 @@ func hasWord(text, word string) bool {
 }
 
 // matches refuses a release that is not what its name or the inventory says.
-func (w wanted) matches(r Release) error {
+func (w wanted) matches(r desired.Release) error {
 	if r.Version != w.version {
 		return &Error{fmt.Sprintf("%s holds Grafana %s, the inventory says %s", w.path, r.Version, w.version),
 			fmt.Sprintf("set grafana.version in INVENTORY to %s, or %s", r.Version, w.download())}
@@ -101,10 +102,10 @@ func (w wanted) matches(r Release) error {
 }
 
 // Unseen stands for a release that could not be had: all that is known without it.
-func Unseen(version, arch string) Release {
+func Unseen(version, arch string) desired.Release {
 	r, err := pulled(version, arch, "", "")
 	if err != nil {
-		return Release{Version: version, Arch: arch, Binary: "grafana"}
+		return desired.Release{Version: version, Arch: arch, Binary: "grafana"}
 	}
 	return r
 }

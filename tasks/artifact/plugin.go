@@ -14,23 +14,12 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
-
-// Plugin is one plugin of a generation. Its files are streamed from the
-// archive; its identity is the archive's hash.
-type Plugin struct {
-	ID      string `json:"id"`
-	Version string `json:"version"`
-	SHA256  string `json:"sha256"`
-	// Signed tells whether the archive holds a signature.
-	Signed bool `json:"-"`
-	// Walk gives the plugin's files in order; paths start with the plugin's id.
-	Walk func(yield func(name string, mode fs.FileMode, size int64, r io.Reader) error) error `json:"-"`
-}
 
 // Plugins opens and checks the archives of plugins. One that is not there, not what it
 // says it is, or not what its checksum says, is an *[Error].
-func (s Store) Plugins(ctx context.Context, plugins []inventory.Plugin) (out []Plugin, err error) {
+func (s Store) Plugins(ctx context.Context, plugins []inventory.Plugin) (out []desired.Plugin, err error) {
 	for _, p := range plugins {
 		ref, err := s.plugin(ctx, p)
 		if err != nil {
@@ -41,40 +30,40 @@ func (s Store) Plugins(ctx context.Context, plugins []inventory.Plugin) (out []P
 	return out, nil
 }
 
-func (s Store) plugin(ctx context.Context, p inventory.Plugin) (Plugin, error) {
+func (s Store) plugin(ctx context.Context, p inventory.Plugin) (desired.Plugin, error) {
 	src := p.Source
 	want := strings.ToLower(p.SHA256)
 	if strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "http://") {
 		if want == "" {
-			return Plugin{}, fmt.Errorf("a plugin from a URL needs its sha256")
+			return desired.Plugin{}, fmt.Errorf("a plugin from a URL needs its sha256")
 		}
 		var err error
 		if src, err = s.download(ctx, src, want); err != nil {
-			return Plugin{}, err
+			return desired.Plugin{}, err
 		}
 	}
 	f, err := localfile.Open(src)
 	if err != nil {
-		return Plugin{}, err
+		return desired.Plugin{}, err
 	}
 	defer func() { _ = f.Close() }()
 	sum := sha256.New()
 	size, err := io.Copy(sum, f)
 	if err != nil {
-		return Plugin{}, err
+		return desired.Plugin{}, err
 	}
 	have := hex.EncodeToString(sum.Sum(nil))
 	if want != "" && have != want {
-		return Plugin{}, fmt.Errorf("%s has the SHA-256 %s, the inventory says %s", src, have, want)
+		return desired.Plugin{}, fmt.Errorf("%s has the SHA-256 %s, the inventory says %s", src, have, want)
 	}
 	found, err := grafana.ReadPlugin(ctx, f, size)
 	if err != nil {
-		return Plugin{}, fmt.Errorf("%s: %w", src, err)
+		return desired.Plugin{}, fmt.Errorf("%s: %w", src, err)
 	}
 	if err := found.Match(p.ID, p.Version, ""); err != nil {
-		return Plugin{}, fmt.Errorf("%s: %w", src, err)
+		return desired.Plugin{}, fmt.Errorf("%s: %w", src, err)
 	}
-	return Plugin{ID: found.ID, Version: found.Version, SHA256: have, Signed: found.Signed, Walk: walkPlugin(src, found)}, nil
+	return desired.Plugin{ID: found.ID, Version: found.Version, SHA256: have, Signed: found.Signed, Walk: walkPlugin(src, found)}, nil
 }
 
 // walkPlugin streams a plugin's files, its top folder renamed to its id, which is

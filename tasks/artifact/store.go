@@ -16,6 +16,7 @@ import (
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/event"
 )
 
@@ -42,7 +43,7 @@ func NewStore(sink event.Sink) Store {
 // Release gives the release of one version for one architecture; dir is what a
 // relative source starts from. An archive that is not there, or whose checksum,
 // version or architecture is not what was asked for, is an *[Error].
-func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arch, dir string) (Release, error) {
+func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arch, dir string) (desired.Release, error) {
 	src := strings.NewReplacer("{version}", version, "{arch}", arch, "{os}", "linux").Replace(art.Source)
 	want := strings.ToLower(art.SHA256[arch])
 	if want == "" {
@@ -52,7 +53,7 @@ func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arc
 	var err error
 	if isURL && want == "" {
 		if want, err = s.published(ctx, src); err != nil {
-			return Release{}, err
+			return desired.Release{}, err
 		}
 	}
 	if isURL && art.Delivery == "pull" {
@@ -61,7 +62,7 @@ func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arc
 	path := src
 	if isURL {
 		if path, err = s.download(ctx, src, want); err != nil {
-			return Release{}, err
+			return desired.Release{}, err
 		}
 	} else if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
@@ -69,28 +70,28 @@ func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arc
 	w := wanted{version: version, arch: arch, source: art.Source, path: path}
 	r, err := s.inspect(ctx, w)
 	if err != nil {
-		return Release{}, err
+		return desired.Release{}, err
 	}
 	if want != "" && want != r.SHA256 {
-		return Release{}, &Error{fmt.Sprintf("%s has the SHA-256 %s, the inventory says %s", path, r.SHA256, want),
+		return desired.Release{}, &Error{fmt.Sprintf("%s has the SHA-256 %s, the inventory says %s", path, r.SHA256, want),
 			"compare both with " + w.page() + ", then download it again or correct grafana.artifact.sha256 in INVENTORY"}
 	}
 	return r, w.matches(r)
 }
 
 // inspect reads an archive once and remembers what it holds.
-func (s Store) inspect(ctx context.Context, w wanted) (Release, error) {
+func (s Store) inspect(ctx context.Context, w wanted) (desired.Release, error) {
 	path := w.path
 	st, err := os.Stat(path)
 	if err != nil {
-		return Release{}, w.missing(err)
+		return desired.Release{}, w.missing(err)
 	}
 	if err := localfile.Check(path); err != nil {
-		return Release{}, w.missing(err)
+		return desired.Release{}, w.missing(err)
 	}
 	key := sha256.Sum256(fmt.Appendf(nil, "v2\x00%s\x00%d\x00%d", path, st.Size(), st.ModTime().UnixNano()))
 	memo := filepath.Join(s.dir, "archives", hex.EncodeToString(key[:12])+".json")
-	var r Release
+	var r desired.Release
 	if b, err := localfile.Read(ctx, memo, localfile.Large); err == nil && json.Unmarshal(b, &r) == nil && r.SHA256 != "" {
 		return r, nil
 	}
@@ -98,17 +99,17 @@ func (s Store) inspect(ctx context.Context, w wanted) (Release, error) {
 	s.sink.Emit(event.Event{Kind: event.StepStarted, Step: "inspect", Message: "read " + filepath.Base(path)})
 	f, err := localfile.Open(path)
 	if err != nil {
-		return Release{}, w.missing(err)
+		return desired.Release{}, w.missing(err)
 	}
 	defer func() { _ = f.Close() }()
 	arc, err := grafana.ReadArchive(ctx, bufio.NewReaderSize(f, 1<<20))
 	if ctx.Err() != nil {
-		return Release{}, fmt.Errorf("read %s: %w", path, context.Cause(ctx))
+		return desired.Release{}, fmt.Errorf("read %s: %w", path, context.Cause(ctx))
 	}
 	if err != nil {
-		return Release{}, &Error{fmt.Sprintf("%s: %v", path, err), w.download()}
+		return desired.Release{}, &Error{fmt.Sprintf("%s: %v", path, err), w.download()}
 	}
-	r = Release{
+	r = desired.Release{
 		Version: arc.Version.String(), Arch: arc.Arch, SHA256: arc.SHA256, Path: path, Size: st.Size(),
 		Unpacked: arc.Size, Binary: arc.Binary, Defaults: arc.Defaults,
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // hook is a balancer that commands or a web hook of the operator speak with.
@@ -125,7 +125,7 @@ func (h *hook) run(ctx context.Context, command, action string, host *inventory.
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "GHADEPLOY_ACTION="+action, "GHADEPLOY_CLUSTER="+h.cluster, "GHADEPLOY_HOST="+host.Name,
-		"GHADEPLOY_ADDRESS="+host.Address, "GHADEPLOY_PORT="+strconv.Itoa(fleet.Listens(host).Port))
+		"GHADEPLOY_ADDRESS="+host.Address, "GHADEPLOY_PORT="+strconv.Itoa(desired.Listens(host).Port))
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// Its own group, so that the deadline ends what the command started too.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -146,7 +146,7 @@ func (h *hook) run(ctx context.Context, command, action string, host *inventory.
 
 func (h *hook) post(ctx context.Context, url, action string, host *inventory.Host) (string, error) {
 	body, err := json.Marshal(map[string]any{"action": action, "cluster": h.cluster, "host": host.Name,
-		"address": host.Address, "port": fleet.Listens(host).Port})
+		"address": host.Address, "port": desired.Listens(host).Port})
 	if err != nil {
 		return "", err
 	}

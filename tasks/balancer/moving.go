@@ -7,7 +7,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // Mover is a [Balancer] whose managed configuration follows hosts that come to answer
@@ -36,7 +36,7 @@ func (p *places) of(h *inventory.Host) grafana.Listen {
 			return l
 		}
 	}
-	return fleet.Listens(h)
+	return desired.Listens(h)
 }
 
 func (p *places) set(h *inventory.Host, to grafana.Listen) {

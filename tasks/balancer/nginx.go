@@ -15,6 +15,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/inventory"
 	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -159,7 +160,7 @@ func (n *nginx) edit(ctx context.Context, h *inventory.Host, change func(string,
 }
 
 func (n *nginx) stranger(servers []upstreamServer, h *inventory.Host) error {
-	return fmt.Errorf("%s: upstream %q has no server %s (it has %s)", n.path, n.upstream, fleet.Listens(h).At(h.Address), written(servers))
+	return fmt.Errorf("%s: upstream %q has no server %s (it has %s)", n.path, n.upstream, desired.Listens(h).At(h.Address), written(servers))
 }
 
 // write puts after in the place of before, and reloads. Call with mu held.

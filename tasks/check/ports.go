@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
@@ -19,7 +20,7 @@ type port struct {
 }
 
 func (r *run) portsOf(h *inventory.Host) []port {
-	all := []port{{name: "HTTP", number: fleet.Listens(h).Port, protos: []string{"tcp"}}}
+	all := []port{{name: "HTTP", number: desired.Listens(h).Port, protos: []string{"tcp"}}}
 	if r.Cluster.Alerting.HA == "gossip" {
 		all = append(all, port{name: "gossip", number: r.gossipPort(), protos: []string{"tcp", "udp"}})
 	}

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ghadeploy/ghadeploy/remote"
+	"github.com/ghadeploy/ghadeploy/remote/quote"
 )
 
 // The lengths of values, in bytes, that are looked for in any text.
@@ -111,7 +111,7 @@ func formsOf(value string) (forms []string) {
 
 func spellings(p string) []string {
 	inJSON, _ := json.Marshal(p) // a string can be marshalled
-	quoted, shell := strconv.Quote(p), remote.Quote(p)
+	quoted, shell := strconv.Quote(p), quote.Words(p)
 	out := []string{
 		url.QueryEscape(p), url.PathEscape(p), strings.ReplaceAll(url.QueryEscape(p), "+", "%20"), url.UserPassword("", p).String()[1:],
 		strings.Trim(string(inJSON), `"`), html.EscapeString(p), quoted[1 : len(quoted)-1],

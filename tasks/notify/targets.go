@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 )
 
 // Target is one group of file_sd_configs
@@ -27,7 +27,7 @@ func Targets(c *inventory.Cluster, hosts []*inventory.Host) []Target {
 			labels[labelName(name)] = value
 		}
 		labels["cluster"], labels["host"] = c.Name, h.Name
-		listens := fleet.Listens(h)
+		listens := desired.Listens(h)
 		if listens.Scheme() == "https" {
 			labels["__scheme__"] = "https"
 		}

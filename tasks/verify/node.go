@@ -16,6 +16,7 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
+	"github.com/ghadeploy/ghadeploy/tasks/desired"
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/listener"
 )
@@ -68,7 +69,7 @@ func newNode(c *inventory.Cluster, h fleet.Host) *node {
 			sub = strings.TrimSuffix(u.Path, "/")
 		}
 	}
-	n := &node{host: h, base: fleet.Listens(h.Host).LocalURL() + sub, cookies: cookies{}}
+	n := &node{host: h, base: desired.Listens(h.Host).LocalURL() + sub, cookies: cookies{}}
 	t := listener.Transport(c.Paths.Service, h)
 	n.dial = t.DialContext
 	login := &listener.MetricsTransport{Next: t, Host: h, Root: c.Paths.Root, Service: c.Paths.Service}

@@ -1,4 +1,4 @@
-package tasks
+package desired
 
 import (
 	"archive/tar"
@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
@@ -23,12 +22,12 @@ type Generation struct {
 	ID      string
 	Version string
 	Release string // folder under releases/
-	Files   []GenerationFile
-	Plugins []artifact.Plugin
+	Files   []File
+	Plugins []Plugin
 }
 
-// GenerationFile is one file of a generation.
-type GenerationFile struct {
+// File is one file of a generation.
+type File struct {
 	Path string // relative, slash-separated: "etc/grafana.ini"
 	Mode fs.FileMode
 	// Owned: the service user must own it (a database client refuses a key that
@@ -42,28 +41,28 @@ type GenerationFile struct {
 	SHA256  string
 }
 
-// shownOnHost is the text of this file as a host has it, hidden as the file's own is.
-func (f GenerationFile) shownOnHost(m mask.Masker, b []byte) []byte {
+// ShownOnHost is the text of this file as a host has it, hidden as the file's own is.
+func (f File) ShownOnHost(m mask.Masker, b []byte) []byte {
 	switch {
 	case mask.IsFingerprint(b):
 		return b
 	case f.unknown:
 		return mask.Fingerprint(b)
-	case f.Path == iniFile, f.Path == envFile, f.Path == unitFile:
+	case f.Path == INIFile, f.Path == EnvFile, f.Path == UnitFile:
 		return m.INI(b)
 	}
 	return m.Again(f.Path, b)
 }
 
-// manifest is manifest.json: what a generation consists of, with nothing of
+// Manifest is manifest.json: what a generation consists of, with nothing of
 // when, where or by whom it was made, so that equal content has an equal id.
-type manifest struct {
+type Manifest struct {
 	Schema  int                     `json:"schema"`
 	ID      string                  `json:"id,omitempty"`
 	Version string                  `json:"version"`
 	Release string                  `json:"release"`
 	Files   map[string]manifestFile `json:"files"`
-	Plugins []artifact.Plugin       `json:"plugins,omitempty"`
+	Plugins []Plugin                `json:"plugins,omitempty"`
 }
 
 type manifestFile struct {
@@ -73,8 +72,8 @@ type manifestFile struct {
 
 // seal sorts the files, hashes them and gives the generation its id.
 func (g *Generation) seal() error {
-	slices.SortFunc(g.Files, func(a, b GenerationFile) int { return strings.Compare(a.Path, b.Path) })
-	slices.SortFunc(g.Plugins, func(a, b artifact.Plugin) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(g.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(g.Plugins, func(a, b Plugin) int { return strings.Compare(a.ID, b.ID) })
 	for i := range g.Files {
 		sum := sha256.Sum256(g.Files[i].Content)
 		g.Files[i].SHA256 = hex.EncodeToString(sum[:])
@@ -83,7 +82,7 @@ func (g *Generation) seal() error {
 		}
 	}
 	g.ID = ""
-	b, err := json.Marshal(g.manifest())
+	b, err := json.Marshal(g.Manifest())
 	if err != nil {
 		return err
 	}
@@ -92,16 +91,16 @@ func (g *Generation) seal() error {
 	return nil
 }
 
-func (g *Generation) manifest() manifest {
-	m := manifest{Schema: 1, ID: g.ID, Version: g.Version, Release: g.Release, Files: map[string]manifestFile{}, Plugins: g.Plugins}
+func (g *Generation) Manifest() Manifest {
+	m := Manifest{Schema: 1, ID: g.ID, Version: g.Version, Release: g.Release, Files: map[string]manifestFile{}, Plugins: g.Plugins}
 	for _, f := range g.Files {
 		m.Files[f.Path] = manifestFile{SHA256: f.SHA256, Mode: fmt.Sprintf("%04o", f.Mode.Perm())}
 	}
 	return m
 }
 
-// file finds a file by its path; nil when there is none.
-func (g *Generation) file(p string) *GenerationFile {
+// File finds a file by its path; nil when there is none.
+func (g *Generation) File(p string) *File {
 	for i := range g.Files {
 		if g.Files[i].Path == p {
 			return &g.Files[i]
@@ -110,8 +109,8 @@ func (g *Generation) file(p string) *GenerationFile {
 	return nil
 }
 
-// owned lists the files that the service user must own.
-func (g *Generation) owned() (out []string) {
+// Owned lists the files that the service user must own.
+func (g *Generation) Owned() (out []string) {
 	for _, f := range g.Files {
 		if f.Owned {
 			out = append(out, f.Path)
@@ -120,13 +119,13 @@ func (g *Generation) owned() (out []string) {
 	return out
 }
 
-// writeTar streams the generation, manifest.json last: a stream that ends early
+// WriteTar streams the generation, manifest.json last: a stream that ends early
 // has none and is refused on the host.
-func (g *Generation) writeTar(w io.Writer) error {
+func (g *Generation) WriteTar(w io.Writer) error {
 	t := tar.NewWriter(w)
 	d := dirs{t: t, made: map[string]bool{}}
 	// Grafana logs an error on every start for each of these that is not there.
-	for _, always := range []string{"etc", "plugins", "shown", provisioning + "/datasources", provisioning + "/dashboards", provisioning + "/plugins", provisioning + "/notifiers", provisioning + "/alerting"} {
+	for _, always := range []string{"etc", "plugins", "shown", Provisioning + "/datasources", Provisioning + "/dashboards", Provisioning + "/plugins", Provisioning + "/notifiers", Provisioning + "/alerting"} {
 		if err := d.make(always); err != nil {
 			return err
 		}
@@ -149,7 +148,7 @@ func (g *Generation) writeTar(w io.Writer) error {
 			return fmt.Errorf("plugin %s: %w", p.ID, err)
 		}
 	}
-	m, err := json.MarshalIndent(g.manifest(), "", "  ")
+	m, err := json.MarshalIndent(g.Manifest(), "", "  ")
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package tasks
+package desired
 
 import (
 	"cmp"
@@ -12,29 +12,27 @@ import (
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
-	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
 // where things of a generation lie on a host, below <root>/current.
 const (
-	etcDir       = "etc"
-	iniFile      = "etc/grafana.ini"
-	unitFile     = "unit"
-	envFile      = "etc/environment"
+	EtcDir       = "etc"
+	INIFile      = "etc/grafana.ini"
+	UnitFile     = "unit"
+	EnvFile      = "etc/environment"
 	ldapFile     = "etc/ldap.toml"
-	secretsDir   = "etc/secrets"
-	tlsDir       = "etc/tls"
-	provisioning = "etc/provisioning"
+	SecretsDir   = "etc/secrets"
+	TLSDir       = "etc/tls"
+	Provisioning = "etc/provisioning"
 )
 
-// grafanaNode translates what the operator wrote into what grafana.ini is made
+// Node translates what the operator wrote into what grafana.ini is made
 // of. ips are the resolved addresses of all hosts by name: Grafana takes no
 // host name as an advertise address (grafana/grafana#45060).
-func grafanaNode(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips map[string]string, defaults []byte) grafana.Node {
+func Node(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips map[string]string, defaults []byte) grafana.Node {
 	current := path.Join(c.Paths.Root, "current")
-	l := fleet.Listens(h)
+	l := Listens(h)
 	subPath, _ := h.Config.Get("server", "serve_from_sub_path")
 	n := grafana.Node{
 		Version: v,
@@ -56,15 +54,15 @@ func grafanaNode(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips
 		},
 		Paths: grafana.Paths{
 			Data: c.Paths.Data, Logs: c.Paths.Logs,
-			Plugins: path.Join(current, "plugins"), Provisioning: path.Join(current, provisioning),
+			Plugins: path.Join(current, "plugins"), Provisioning: path.Join(current, Provisioning),
 		},
 		Renderer: grafana.Renderer{
 			ServerURL: c.Grafana.Renderer.ServerURL, CallbackURL: c.Grafana.Renderer.CallbackURL, Token: c.Grafana.Renderer.Token.Reveal(),
 		},
-		SecretDir: path.Join(current, secretsDir), Defaults: defaults, Fingerprint: mask.Secret,
+		SecretDir: path.Join(current, SecretsDir), Defaults: defaults, Fingerprint: mask.Secret,
 	}
 	if c.Grafana.TLS.Cert != "" {
-		n.HTTP.CertFile, n.HTTP.KeyFile = path.Join(current, tlsDir, "http.crt"), path.Join(current, tlsDir, "http.key")
+		n.HTTP.CertFile, n.HTTP.KeyFile = path.Join(current, TLSDir, "http.crt"), path.Join(current, TLSDir, "http.key")
 	}
 	for _, p := range c.Grafana.Plugins {
 		if p.Unsigned {
@@ -114,7 +112,7 @@ func onHost(current, local, name string) string {
 	if local == "" {
 		return ""
 	}
-	return path.Join(current, tlsDir, name)
+	return path.Join(current, TLSDir, name)
 }
 
 func alertingOf(c *inventory.Cluster, ips map[string]string, current string) grafana.Alerting {
@@ -150,16 +148,24 @@ func redisOf(r inventory.Redis, current, use string) grafana.Redis {
 // localFile is a file of the operator's machine that belongs into a generation.
 type localFile struct {
 	path, source string
-	owned        bool // by the service user, see GenerationFile.Owned
+	owned        bool // by the service user, see File.Owned
 	secret       bool // never shown
 	unknown      bool // of a format that is not understood: never shown but by its fingerprint
+}
+
+// Sources are the files of the operator's machine that Inputs.Files must hold.
+func Sources(c *inventory.Cluster) (out []string) {
+	for _, l := range localFiles(c) {
+		out = append(out, l.source)
+	}
+	return out
 }
 
 // localFiles lists the certificates, keys and other files that the inventory names.
 func localFiles(c *inventory.Cluster) (out []localFile) {
 	add := func(source, name string, key bool) {
 		if source != "" {
-			out = append(out, localFile{path: path.Join(tlsDir, name), source: source, owned: key, secret: key})
+			out = append(out, localFile{path: path.Join(TLSDir, name), source: source, owned: key, secret: key})
 		}
 	}
 	add(c.Database.CACert, "database-ca.crt", false)
@@ -178,16 +184,16 @@ func localFiles(c *inventory.Cluster) (out []localFile) {
 		out = append(out, localFile{path: ldapFile, source: c.Grafana.LDAP})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Grafana.Files)) {
-		out = append(out, localFile{path: path.Join(etcDir, name), source: c.Grafana.Files[name], unknown: true})
+		out = append(out, localFile{path: path.Join(EtcDir, name), source: c.Grafana.Files[name], unknown: true})
 	}
 	slices.SortFunc(out, func(a, b localFile) int { return cmp.Compare(a.path, b.path) })
 	return out
 }
 
 // unitOf renders the systemd unit of a host.
-func unitOf(c *inventory.Cluster, h *inventory.Host, rel artifact.Release, v grafana.Version, systemd int, group string) ([]byte, error) {
+func unitOf(c *inventory.Cluster, h *inventory.Host, rel Release, v grafana.Version, systemd int, group string) ([]byte, error) {
 	return grafana.Unit{
-		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Group: group, Service: c.Paths.Service, Port: fleet.Listens(h).Port,
+		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Group: group, Service: c.Paths.Service, Port: Listens(h).Port,
 		DataPath: c.Paths.Data, LogPath: c.Paths.Logs, Environment: true,
 	}.Render()
 }

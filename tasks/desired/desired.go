@@ -1,8 +1,7 @@
-package tasks
+package desired
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"path"
@@ -10,16 +9,14 @@ import (
 	"strings"
 
 	"github.com/ghadeploy/ghadeploy/internal/grafana"
-	"github.com/ghadeploy/ghadeploy/internal/localfile"
 	"github.com/ghadeploy/ghadeploy/inventory"
-	"github.com/ghadeploy/ghadeploy/tasks/artifact"
 	"github.com/ghadeploy/ghadeploy/tasks/mask"
 )
 
-// HostState is what one host shall be.
-type HostState struct {
+// Host is what one host shall be.
+type Host struct {
 	Host       string
-	Release    artifact.Release
+	Release    Release
 	Generation *Generation
 	// Group is how chown is told the group that Grafana runs with.
 	Group string
@@ -27,13 +24,19 @@ type HostState struct {
 	Warnings []string
 }
 
-// Inputs are what Desired needs from outside the inventory, read beforehand so
+// Error is what the inventory asks of a host and cannot be had: exit code 3.
+type Error struct{ Message string }
+
+// Error is the message.
+func (e *Error) Error() string { return e.Message }
+
+// Inputs are what Of needs from outside the inventory, read beforehand so
 // that it stays pure.
 type Inputs struct {
 	// Version replaces the inventory's (an upgrade); empty: the inventory's.
 	Version string
 	// Releases by architecture, and the architecture of each host.
-	Releases map[string]artifact.Release
+	Releases map[string]Release
 	Arch     map[string]string
 	// IPs are the resolved addresses of all hosts.
 	IPs map[string]string
@@ -46,74 +49,74 @@ type Inputs struct {
 	Files map[string][]byte
 	// Provisioning is the tree of grafana.provisioning: slash path to content.
 	Provisioning map[string][]byte
-	Plugins      []artifact.Plugin
+	Plugins      []Plugin
 }
 
-// Desired says what one host shall be. The same inventory and inputs give the
+// Of says what one host shall be. The same inventory and inputs give the
 // same generation, byte for byte, wherever it is called.
-func Desired(c *inventory.Cluster, h *inventory.Host, in Inputs) (*HostState, error) {
+func Of(c *inventory.Cluster, h *inventory.Host, in Inputs) (*Host, error) {
 	version := in.Version
 	if version == "" {
 		version = c.Grafana.Version
 	}
 	v, err := grafana.ParseVersion(version)
 	if err != nil {
-		return nil, &UsageError{err.Error()}
+		return nil, &Error{err.Error()}
 	}
 	rel, ok := in.Releases[in.Arch[h.Name]]
 	if !ok {
-		return nil, &UsageError{fmt.Sprintf("%s: no release for the architecture %q", h.Name, in.Arch[h.Name])}
+		return nil, &Error{fmt.Sprintf("%s: no release for the architecture %q", h.Name, in.Arch[h.Name])}
 	}
-	node := grafanaNode(c, h, v, in.IPs, rel.Defaults)
+	node := Node(c, h, v, in.IPs, rel.Defaults)
 	rendered, err := node.Render()
 	if err != nil {
-		return nil, &UsageError{fmt.Sprintf("%s: grafana.ini: %v", h.Name, err)}
+		return nil, &Error{fmt.Sprintf("%s: grafana.ini: %v", h.Name, err)}
 	}
-	s := &HostState{Host: h.Name, Release: rel, Group: cmp.Or(in.Groups[h.Name], c.Paths.Group, c.Paths.User), Warnings: rendered.Warnings}
+	s := &Host{Host: h.Name, Release: rel, Group: cmp.Or(in.Groups[h.Name], c.Paths.Group, c.Paths.User), Warnings: rendered.Warnings}
 	if len(rel.Defaults) > 0 {
 		warnings, errs := grafana.CheckKeys(node.Extra, rel.Defaults, v)
 		s.Warnings = append(s.Warnings, warnings...)
 		if len(errs) > 0 {
-			return nil, &UsageError{fmt.Sprintf("%s: grafana.ini: %v", h.Name, joinErrors(errs))}
+			return nil, &Error{fmt.Sprintf("%s: grafana.ini: %v", h.Name, joinErrors(errs))}
 		}
 	}
 	g := &Generation{Version: version, Release: rel.Name(), Plugins: slices.Clone(in.Plugins)}
 	hide := mask.For(c)
-	g.add(GenerationFile{Path: iniFile, Mode: 0o640, Content: rendered.INI, Shown: hide.INI(rendered.Shown)})
+	g.add(File{Path: INIFile, Mode: 0o640, Content: rendered.INI, Shown: hide.INI(rendered.Shown)})
 	for _, name := range slices.Sorted(maps.Keys(rendered.Secrets)) {
-		g.add(GenerationFile{Path: path.Join(secretsDir, name), Mode: 0o640, Content: rendered.Secrets[name]})
+		g.add(File{Path: path.Join(SecretsDir, name), Mode: 0o640, Content: rendered.Secrets[name]})
 	}
 	if err := g.addLocal(c, in, hide); err != nil {
 		return nil, err
 	}
 	env, err := environment(h.Env, false)
 	if err != nil {
-		return nil, &UsageError{fmt.Sprintf("%s: env: %v", h.Name, err)}
+		return nil, &Error{fmt.Sprintf("%s: env: %v", h.Name, err)}
 	}
 	shown, err := environment(h.Env, true)
 	if err != nil {
 		return nil, err
 	}
-	g.add(GenerationFile{Path: envFile, Mode: 0o640, Content: env, Shown: shown})
+	g.add(File{Path: EnvFile, Mode: 0o640, Content: env, Shown: shown})
 	unit, err := unitOf(c, h, rel, v, in.Systemd[h.Name], in.Groups[h.Name])
 	if err != nil {
-		return nil, &UsageError{fmt.Sprintf("%s: unit: %v", h.Name, err)}
+		return nil, &Error{fmt.Sprintf("%s: unit: %v", h.Name, err)}
 	}
-	g.add(GenerationFile{Path: unitFile, Mode: 0o644, Content: unit, Shown: unit})
+	g.add(File{Path: UnitFile, Mode: 0o644, Content: unit, Shown: unit})
 	s.Generation = g
 	return s, g.seal()
 }
 
-func (g *Generation) add(f GenerationFile) { g.Files = append(g.Files, f) }
+func (g *Generation) add(f File) { g.Files = append(g.Files, f) }
 
 // addLocal takes in the files of the operator's machine.
 func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, hide mask.Masker) error {
 	for _, l := range localFiles(c) {
 		b, ok := in.Files[l.source]
 		if !ok {
-			return &UsageError{fmt.Sprintf("%s was not read", l.source)}
+			return &Error{fmt.Sprintf("%s was not read", l.source)}
 		}
-		f := GenerationFile{Path: l.path, Mode: 0o640, Content: b, Owned: l.owned, unknown: l.unknown}
+		f := File{Path: l.path, Mode: 0o640, Content: b, Owned: l.owned, unknown: l.unknown}
 		if l.owned {
 			f.Mode = 0o600
 		}
@@ -128,7 +131,7 @@ func (g *Generation) addLocal(c *inventory.Cluster, in Inputs, hide mask.Masker)
 	}
 	for _, p := range slices.Sorted(maps.Keys(in.Provisioning)) {
 		b := in.Provisioning[p]
-		g.add(GenerationFile{Path: path.Join(provisioning, p), Mode: 0o640, Content: b, Shown: hide.Text(p, b)})
+		g.add(File{Path: path.Join(Provisioning, p), Mode: 0o640, Content: b, Shown: hide.Text(p, b)})
 	}
 	return nil
 }
@@ -143,30 +146,6 @@ func environment(env map[string]inventory.Value, show bool) ([]byte, error) {
 		}
 	}
 	return grafana.RenderEnvironment(plain)
-}
-
-// ReadLocal reads the local files that a generation is made of: certificates,
-// ldap.toml, provisioning. Plugins are opened, checked and streamed later.
-func ReadLocal(c *inventory.Cluster) (files, tree map[string][]byte, err error) {
-	files = map[string][]byte{}
-	for _, l := range localFiles(c) {
-		if files[l.source], err = localfile.Read(context.Background(), l.source, localfile.Large); err != nil {
-			return nil, nil, &UsageError{err.Error()}
-		}
-	}
-	tree, err = readTree(c.Grafana.Provisioning)
-	return files, tree, err
-}
-
-func readTree(dir string) (map[string][]byte, error) {
-	if dir == "" {
-		return map[string][]byte{}, nil
-	}
-	tree, err := localfile.ReadTree(context.Background(), dir, localfile.Tree)
-	if err != nil {
-		return nil, &UsageError{fmt.Sprintf("grafana.provisioning: %v", err)}
-	}
-	return tree, nil
 }
 
 func joinErrors(errs []error) string {

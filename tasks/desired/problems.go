@@ -1,4 +1,4 @@
-package tasks
+package desired
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func Problems(c *inventory.Cluster) inventory.Diagnostics {
 
 // iniProblems are those of a host's grafana.ini.
 func iniProblems(c *inventory.Cluster, h *inventory.Host, v grafana.Version) (out inventory.Diagnostics) {
-	for _, err := range grafanaNode(c, h, v, standInIPs(c), nil).Problems() {
+	for _, err := range Node(c, h, v, standInIPs(c), nil).Problems() {
 		setting := settingOf(err)
 		key, written := configKey(h, setting)
 		if written && c.Unresolved && key.Value.Unresolved() {
