@@ -175,7 +175,8 @@ func (p *ansibleParser) group(e entry) {
 		body := s.value
 		if body.shape == scalarShape && (s.key == "hosts" || s.key == "children" || s.key == "vars") {
 			// Ansible reads hosts: name as hosts: {name: }.
-			body = &node{shape: mapShape, pos: body.pos, entries: []entry{{key: body.text, pos: body.pos, value: &node{shape: nullShape, pos: body.pos}}}}
+			body = &node{shape: mapShape, pos: body.pos,
+				entries: []entry{{key: body.text, pos: body.pos, value: &node{shape: nullShape, pos: body.pos}}}}
 		}
 		switch {
 		case body.shape == nullShape:
@@ -186,7 +187,8 @@ func (p *ansibleParser) group(e entry) {
 			}
 			p.section(g, s.key, body)
 		default:
-			p.rep.warnf(s.pos, didYouMean(s.key, []string{"hosts", "children", "vars"}), "group %q: Ansible skips the unexpected key %q", e.key, clip(s.key))
+			p.rep.warnf(s.pos, didYouMean(s.key, []string{"hosts", "children", "vars"}), "group %q: Ansible skips the unexpected key %q", e.key,
+				clip(s.key))
 		}
 	}
 }

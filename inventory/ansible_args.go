@@ -23,7 +23,8 @@ var quietOptions = []string{
 // is ~/.ssh/config.
 var insteadOf = map[string]string{
 	"user": "ansible_user", "-l": "ansible_user", "port": "ansible_port", "-p": "ansible_port",
-	"identityfile": "ansible_ssh_private_key_file", "-i": "ansible_ssh_private_key_file", "connecttimeout": "ssh.connect_timeout under ghadeploy",
+	"identityfile": "ansible_ssh_private_key_file", "-i": "ansible_ssh_private_key_file",
+	"connecttimeout": "ssh.connect_timeout under ghadeploy",
 }
 
 // sshArguments takes over what arguments for ssh say of the way to a host and of its

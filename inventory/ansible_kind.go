@@ -122,7 +122,8 @@ func foreignFile(rep *reporter, src []byte) bool {
 // foreignRoot does the same for a file of YAML or JSON.
 func foreignRoot(rep *reporter, root *node) bool {
 	if root.get("_meta").get("hostvars") != nil {
-		rep.hintf(root.pos, "add --yaml to the command that made it", "this is what ansible-inventory --list prints as JSON, with other keys than an inventory has")
+		rep.hintf(root.pos, "add --yaml to the command that made it",
+			"this is what ansible-inventory --list prints as JSON, with other keys than an inventory has")
 		return true
 	}
 	if p := root.get("plugin"); p != nil && root.get("hosts") == nil && root.get("all") == nil {

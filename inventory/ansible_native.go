@@ -173,11 +173,13 @@ func (a *ansibleToNative) usable(name string, n *node) bool {
 	switch {
 	case n.tag == "!vault":
 		if !a.jinja[n.pos] {
-			a.rep.hintf(n.pos, "use ${cmd:ansible-vault view FILE} or another reference", "%s is encrypted with ansible-vault, which ghadeploy does not open", name)
+			a.rep.hintf(n.pos, "use ${cmd:ansible-vault view FILE} or another reference",
+				"%s is encrypted with ansible-vault, which ghadeploy does not open", name)
 		}
 	case strings.Contains(n.text, "{{") || strings.Contains(n.text, "{%"):
 		if !a.jinja[n.pos] {
-			a.rep.hintf(n.pos, "write the value, or a reference like ${env:NAME}", "%s is a Jinja expression, which ghadeploy does not evaluate", name)
+			a.rep.hintf(n.pos, "write the value, or a reference like ${env:NAME}", "%s is a Jinja expression, which ghadeploy does not evaluate",
+				name)
 		}
 	default:
 		return true

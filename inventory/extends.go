@@ -54,7 +54,8 @@ func (x *extender) extend(root *node, check *checker) (merged *node, files []ext
 		check.check(f.root, table(), "")
 		for _, e := range f.root.entries {
 			if contains(ownKeys(), e.key) {
-				x.rep.hintf(e.pos, "move it into the inventory", "%s makes one cluster of an inventory, it cannot stand in a file that inventories extend", e.key)
+				x.rep.hintf(e.pos, "move it into the inventory",
+					"%s makes one cluster of an inventory, it cannot stand in a file that inventories extend", e.key)
 				ok = false
 			}
 		}

@@ -28,7 +28,8 @@ func FromAnsible(path, pattern string) (yaml []byte, secrets map[string]string, 
 		return skeleton(rep, inv, pattern)
 	}
 	if pattern != "" {
-		return nil, nil, Diagnostics{{Pos: Position{File: path}, Message: "ghadeploy.hosts of the inventory says which hosts are taken over, --limit does not"}}
+		return nil, nil,
+			Diagnostics{{Pos: Position{File: path}, Message: "ghadeploy.hosts of the inventory says which hosts are taken over, --limit does not"}}
 	}
 	root := nativeFromAnsible(rep, inv)
 	if err := rep.err(); err != nil {

@@ -74,7 +74,8 @@ func foreignINI(src []byte) (*ini.File, error) {
 		}
 		for _, k := range section.Keys() {
 			if !name.re.MatchString(k.Name()) {
-				bad = append(bad, Diagnostic{Pos: Position{File: "grafana.ini"}, Message: fmt.Sprintf("the key %q in [%s] is not %s", clip(k.Name()), section.Name(), name.want)})
+				bad = append(bad, Diagnostic{Pos: Position{File: "grafana.ini"},
+					Message: fmt.Sprintf("the key %q in [%s] is not %s", clip(k.Name()), section.Name(), name.want)})
 			}
 		}
 	}
@@ -225,7 +226,8 @@ func (im *iniImport) database() sheet {
 	if (kind == "mysql") == contains([]string{"true", "false", "skip-verify"}, mode) {
 		s.put("ssl_mode", mode)
 	}
-	for _, f := range []struct{ ours, theirs string }{{"ca_cert", "ca_cert_path"}, {"client_cert", "client_cert_path"}, {"client_key", "client_key_path"}} {
+	for _, f := range []struct{ ours, theirs string }{{"ca_cert", "ca_cert_path"}, {"client_cert", "client_cert_path"},
+		{"client_key", "client_key_path"}} {
 		if p := get(f.theirs); p != "" {
 			note(s.put(f.ours, localName("tls", p)), "Copy "+p+" here.")
 		}

@@ -31,7 +31,8 @@ func readFile(ctx context.Context, path string) ([]byte, error) {
 		return nil, Diagnostics{{Pos: Position{File: path}, Message: "this is " + other.Kind + ", not a regular file", Hint: hint}}
 	}
 	if _, ok := errors.AsType[*localfile.TooLargeError](err); ok {
-		return nil, Diagnostics{{Pos: Position{File: path}, Message: fmt.Sprintf("the file is larger than %d MiB, the limit for an inventory", MaxSize>>20)}}
+		return nil,
+			Diagnostics{{Pos: Position{File: path}, Message: fmt.Sprintf("the file is larger than %d MiB, the limit for an inventory", MaxSize>>20)}}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading inventory: %w", err)

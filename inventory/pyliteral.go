@@ -90,7 +90,8 @@ func (l *literal) value() (*node, bool) {
 	case c == '+' || c == '-' || c == '.' || c >= '0' && c <= '9':
 		return l.number()
 	}
-	for word, n := range map[string]*node{"True": l.node(scalarShape, "!!bool", "true"), "False": l.node(scalarShape, "!!bool", "false"), "None": l.node(nullShape, "!!null", "")} {
+	for word, n := range map[string]*node{"True": l.node(scalarShape, "!!bool", "true"), "False": l.node(scalarShape, "!!bool", "false"),
+		"None": l.node(nullShape, "!!null", "")} {
 		if strings.HasPrefix(l.text[l.at:], word) && !wordGoesOn(l.text[l.at+len(word):]) {
 			l.at += len(word)
 			return n, true

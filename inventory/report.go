@@ -137,12 +137,14 @@ func (r *reporter) source(pos Position) string {
 // at ten places is wrong once).
 func sorted(ds Diagnostics) Diagnostics {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
-		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
+			cmp.Compare(a.Message, b.Message))
 	})
 	ds = slices.CompactFunc(ds, func(a, b Diagnostic) bool { return a.Pos == b.Pos && a.Message == b.Message })
 	if len(ds) > maxDiagnostics {
 		more := len(ds) - maxDiagnostics
-		ds = append(ds[:maxDiagnostics:maxDiagnostics], Diagnostic{Pos: Position{File: ds[0].Pos.File}, Message: fmt.Sprintf("and %d more mistakes", more)})
+		ds = append(ds[:maxDiagnostics:maxDiagnostics],
+			Diagnostic{Pos: Position{File: ds[0].Pos.File}, Message: fmt.Sprintf("and %d more mistakes", more)})
 	}
 	return ds
 }

@@ -40,7 +40,8 @@ func ansibleSchema(root *item) map[string]any {
 	group := map[string]any{
 		"type": []string{"object", "null"},
 		"properties": map[string]any{
-			"hosts": map[string]any{"type": []string{"object", "string", "null"}}, "children": map[string]any{"type": []string{"object", "string", "null"}},
+			"hosts":    map[string]any{"type": []string{"object", "string", "null"}},
+			"children": map[string]any{"type": []string{"object", "string", "null"}},
 		},
 	}
 	all := map[string]any{
@@ -59,7 +60,8 @@ func ansibleSections(root *item) map[string]any {
 	sections := root.schema()
 	properties := sections["properties"].(map[string]any)
 	delete(properties, "groups")
-	properties["hosts"] = map[string]any{"type": []string{"string", "null"}, "description": "Pattern over the Ansible inventory of the hosts that run Grafana.", "default": "all"}
+	properties["hosts"] = map[string]any{"type": []string{"string", "null"},
+		"description": "Pattern over the Ansible inventory of the hosts that run Grafana.", "default": "all"}
 	if lb, ok := properties["load_balancer"].(map[string]any); ok {
 		inner := lb["properties"].(map[string]any)
 		inner["hosts"] = map[string]any{"anyOf": []any{map[string]any{"type": "string"}, inner["hosts"]}}
@@ -109,7 +111,8 @@ func (i *item) schema() map[string]any {
 		names := map[string]any{"pattern": i.names.pattern}
 		value := (&item{kind: scalarKind}).nullable()
 		s["type"], s["propertyNames"] = "object", names
-		s["additionalProperties"] = map[string]any{"anyOf": []any{value, map[string]any{"type": "object", "propertyNames": names, "additionalProperties": value}}}
+		s["additionalProperties"] = map[string]any{"anyOf": []any{value,
+			map[string]any{"type": "object", "propertyNames": names, "additionalProperties": value}}}
 	case eitherKind:
 		var alternatives []any
 		for _, a := range i.either {

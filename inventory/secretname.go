@@ -13,7 +13,8 @@ func secretName(section, name string) bool {
 	case "database.url", "remote_cache.connstr", "database.connection_string", "session.provider_config":
 		return true
 	}
-	for _, suffix := range []string{"password", "passwd", "secret", "secret_key", "token", "api_key", "apikey", "private_key", "passphrase", "cert_pass"} {
+	for _, suffix := range []string{"password", "passwd", "secret", "secret_key", "token", "api_key", "apikey", "private_key", "passphrase",
+		"cert_pass"} {
 		if strings.HasSuffix(name, suffix) {
 			return true
 		}

@@ -42,7 +42,8 @@ func (l *login) refused(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return &AuthError{
-		User: l.e.user, Address: l.e.addr(), Tried: l.tried, Skipped: l.skipped, Locked: l.locked, Guessed: l.e.guessedUser, Said: said(l.greeting), Cause: cause,
+		User: l.e.user, Address: l.e.addr(), Tried: l.tried, Skipped: l.skipped, Locked: l.locked, Guessed: l.e.guessedUser,
+		Said: said(l.greeting), Cause: cause,
 	}
 }
 

@@ -81,21 +81,26 @@ func (c *Client) becomeFault(p *becomePlan, step, said string, refused bool) err
 		return c.cannotBecome(p, step, fmt.Sprintf("needs root, but the login user is %s and become is %q", user, p.method),
 			"set ssh.become.method in INVENTORY to sudo or doas, or ssh.user to root")
 	case refused, has("incorrect password", "Sorry, try again", "Authentication failed", "Authorization failed") && p.password != "":
-		return c.cannotBecome(p, step, fmt.Sprintf("%s password refused for user %s", p.method, user), "correct ssh.become.password in INVENTORY, or type it again with -K")
-	case has("not in the sudoers", "may not run sudo", "is not allowed to execute", "Operation not permitted") && !has("a password is required"):
+		return c.cannotBecome(p, step, fmt.Sprintf("%s password refused for user %s", p.method, user),
+			"correct ssh.become.password in INVENTORY, or type it again with -K")
+	case has("not in the sudoers", "may not run sudo", "is not allowed to execute", "Operation not permitted") &&
+		!has("a password is required"):
 		return c.cannotBecome(p, step, fmt.Sprintf("user %s may not become root with %s", user, p.method),
 			fmt.Sprintf("as root on %s: echo '%s ALL=(ALL) NOPASSWD: ALL' | EDITOR='tee' visudo -f /etc/sudoers.d/%s", c.target.Name, user, user))
 	case has("have a tty", "a tty is required"):
-		return c.cannotBecome(p, step, p.method+" wants a terminal", fmt.Sprintf("as root on %s: echo 'Defaults:%s !requiretty' | EDITOR='tee -a' visudo", c.target.Name, user))
+		return c.cannotBecome(p, step, p.method+" wants a terminal",
+			fmt.Sprintf("as root on %s: echo 'Defaults:%s !requiretty' | EDITOR='tee -a' visudo", c.target.Name, user))
 	case has("a password is required", "Authorization required", "Authentication required"):
 		return c.cannotBecome(p, step, fmt.Sprintf("%s asks user %s for a password", p.method, user),
 			"ghadeploy check INVENTORY -K, and every command that follows with -K: it asks for the password; "+
 				"without asking: ssh.become.password in the inventory, or NOPASSWD in sudoers (nopass in doas.conf)")
 	case has("not found", "No such file"):
-		return c.cannotBecome(p, step, p.method+" is not installed: "+said, "set ssh.become.method in INVENTORY to what is there, or ssh.user to root")
+		return c.cannotBecome(p, step, p.method+" is not installed: "+said,
+			"set ssh.become.method in INVENTORY to what is there, or ssh.user to root")
 	}
 	if said == "" {
 		said = "no answer"
 	}
-	return c.cannotBecome(p, step, fmt.Sprintf("cannot become root with %s: %s", p.method, said), "ssh -t "+Quote(user+"@"+c.target.Address)+" "+p.method+" true")
+	return c.cannotBecome(p, step, fmt.Sprintf("cannot become root with %s: %s", p.method, said),
+		"ssh -t "+Quote(user+"@"+c.target.Address)+" "+p.method+" true")
 }

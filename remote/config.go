@@ -107,7 +107,8 @@ func (c *sshConfig) understood(file string, text []byte) []byte {
 			case "match":
 				skip = !matchable(words[1:])
 				if skip {
-					c.remark("%s:%d: \"Match %s\" is not supported and left out (Match all and Match host are)", file, number, strings.Join(words[1:], " "))
+					c.remark("%s:%d: \"Match %s\" is not supported and left out (Match all and Match host are)", file, number,
+						strings.Join(words[1:], " "))
 				}
 			}
 		}

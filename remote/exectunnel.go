@@ -31,7 +31,8 @@ func (c *Client) dialByCommand(ctx context.Context, network, address string) (ne
 	// The connection outlives ctx, which bounds the connecting alone.
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
-	p, err := c.Start(life, Command{Args: []string{"bash", "-c", connectScript, "bash", host, port}, Step: "connect to " + address, Output: -1})
+	p, err := c.Start(life, Command{Args: []string{"bash", "-c", connectScript,
+		"bash", host, port}, Step: "connect to " + address, Output: -1})
 	if err != nil {
 		stop()
 		end(err)
@@ -64,7 +65,8 @@ func connectFailure(err error) error {
 	case strings.Contains(text, "connection refused"):
 		return syscall.ECONNREFUSED
 	case said.Status == 127 || said.Status == 126 || strings.Contains(text, "/dev/tcp") && strings.Contains(text, "no such file"):
-		return fmt.Errorf("%w, and the host has no bash that connects instead: set AllowTcpForwarding to local in its sshd_config", ErrForwardingRefused)
+		return fmt.Errorf("%w, and the host has no bash that connects instead: set AllowTcpForwarding to local in its sshd_config",
+			ErrForwardingRefused)
 	}
 	lines := strings.Split(strings.TrimSpace(said.Stderr), "\n")
 	return errors.New(strings.TrimPrefix(lines[len(lines)-1], "bash: "))

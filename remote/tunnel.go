@@ -78,7 +78,8 @@ func (c *Client) dialError(network, address string, err error) error {
 	cause := errors.New(saidShort(refused.Message))
 	switch {
 	case forbidden(err):
-		cause = fmt.Errorf("%w: set AllowTcpForwarding (unix sockets: AllowStreamLocalForwarding) to yes in its sshd_config", ErrForwardingRefused)
+		cause = fmt.Errorf("%w: set AllowTcpForwarding (unix sockets: AllowStreamLocalForwarding) to yes in its sshd_config",
+			ErrForwardingRefused)
 	case strings.Contains(strings.ToLower(refused.Message), "connection refused"):
 		cause = syscall.ECONNREFUSED
 	}

@@ -43,7 +43,8 @@ func resolve(ctx context.Context, h *inventory.Host, hostName string) (string, e
 	}
 	const instead = "write the IP that the other hosts reach it at: hosts: {%s: {address: 10.0.0.1}}"
 	if err != nil {
-		return "", &UsageError{fmt.Sprintf("%s: hosts.%s: the address %s cannot be resolved (%v), and Grafana takes no names as peers; next: "+instead, h.Pos, h.Name, h.Address, err, h.Name)}
+		return "", &UsageError{fmt.Sprintf("%s: hosts.%s: the address %s cannot be resolved (%v), and Grafana takes no names as peers; next: "+
+			instead, h.Pos, h.Name, h.Address, err, h.Name)}
 	}
 	// IPv4 first: a name with both is one host, and gossip wants one of them.
 	slices.SortStableFunc(ips, func(a, b net.IP) int { return boolInt(a.To4() == nil) - boolInt(b.To4() == nil) })

@@ -54,7 +54,8 @@ func archiveFindings(p *picture) (out []check.Finding) {
 	}
 	for _, err := range errs {
 		what, fix, _ := strings.Cut(err.Error(), "; next: ")
-		out = append(out, check.Finding{Severity: check.Fail, What: what, Why: "there is nothing to deploy", Fix: cmp.Or(fix, "correct grafana.artifact in INVENTORY")})
+		out = append(out, check.Finding{Severity: check.Fail, What: what, Why: "there is nothing to deploy",
+			Fix: cmp.Or(fix, "correct grafana.artifact in INVENTORY")})
 	}
 	return out
 }
@@ -73,7 +74,8 @@ func (r *Runner) planFindings(ctx context.Context, p *picture) []check.Finding {
 	p.before = before
 	if err != nil {
 		what, fix, _ := strings.Cut(err.Error(), "; next: ")
-		return []check.Finding{{Severity: check.Fail, What: what, Why: "apply ends there before its first write", Fix: cmp.Or(fix, "ghadeploy plan INVENTORY says it too")}}
+		return []check.Finding{{Severity: check.Fail, What: what, Why: "apply ends there before its first write",
+			Fix: cmp.Or(fix, "ghadeploy plan INVENTORY says it too")}}
 	}
 	return []check.Finding{{Severity: check.OK, What: "can be made"}}
 }
@@ -87,9 +89,11 @@ func (r *Runner) lockFindings(ctx context.Context, h fleet.Host) []check.Finding
 	case err != nil:
 		return []check.Finding{{Severity: check.Fail, What: err.Error(), Why: "apply takes the lock first", Fix: "ghadeploy unlock INVENTORY"}}
 	case s.Frozen != nil:
-		return []check.Finding{{Severity: check.Fail, What: fmt.Sprintf("frozen by %s: %s", s.Frozen.Who(), s.Frozen.Message), Why: "no run changes it until then", Fix: "ghadeploy unlock INVENTORY"}}
+		return []check.Finding{{Severity: check.Fail, What: fmt.Sprintf("frozen by %s: %s", s.Frozen.Who(), s.Frozen.Message),
+			Why: "no run changes it until then", Fix: "ghadeploy unlock INVENTORY"}}
 	case s.Held != nil:
-		return []check.Finding{{Severity: check.Fail, What: fmt.Sprintf("%s holds the lock (%s)", s.Held.Who(), s.Held.Command), Why: "one run at a time changes a host", Fix: "wait for it, or apply --lock-wait"}}
+		return []check.Finding{{Severity: check.Fail, What: fmt.Sprintf("%s holds the lock (%s)", s.Held.Who(), s.Held.Command),
+			Why: "one run at a time changes a host", Fix: "wait for it, or apply --lock-wait"}}
 	}
 	return []check.Finding{{Severity: check.OK, What: "free"}}
 }

@@ -121,7 +121,8 @@ func (r *Runner) findDump(ctx context.Context, hosts []fleet.Host, dump string) 
 		return nil, err
 	}
 	if err := database.VerifyDump(ctx, d.host, r.c.Database, d.path); err != nil {
-		return nil, &fleet.HostError{Host: d.host.Name, Step: "verify the dump " + d.path, Cause: err, State: "nothing was touched", Next: "ghadeploy backup INVENTORY --list"}
+		return nil, &fleet.HostError{Host: d.host.Name, Step: "verify the dump " + d.path, Cause: err, State: "nothing was touched",
+			Next: "ghadeploy backup INVENTORY --list"}
 	}
 	return d, nil
 }
@@ -158,7 +159,8 @@ func (r *Runner) restoreDump(ctx context.Context, d *foundDump) error {
 	start := time.Now()
 	if err := database.Restore(ctx, h, r.c.Database, path); err != nil {
 		r.o.Sink.Emit(event.Event{Kind: event.StepFailed, Run: r.id, Host: h.Name, Step: "restore", Error: err.Error()})
-		return &fleet.HostError{Host: h.Name, Step: "restore " + path, Cause: err, State: "Grafana is stopped on all hosts", Next: "correct it and run the same command again, or: ghadeploy start INVENTORY"}
+		return &fleet.HostError{Host: h.Name, Step: "restore " + path, Cause: err, State: "Grafana is stopped on all hosts",
+			Next: "correct it and run the same command again, or: ghadeploy start INVENTORY"}
 	}
 	r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: h.Name, Step: "restore", Seconds: time.Since(start).Seconds()})
 	return nil

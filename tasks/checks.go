@@ -102,8 +102,9 @@ func (r *Runner) checkBalancer(ctx context.Context, p *picture) (out []check.Fin
 	}
 	for _, h := range r.c.Hosts {
 		if s := states[h.Name]; s.Status == balancer.Unknown && len(p.changes) == 0 {
-			out = append(out, check.Finding{Severity: check.Warning, Host: h.Name, What: fmt.Sprintf("%s does not have this host", p.balancer.Describe()),
-				Why: "it gets no requests and cannot be drained", Fix: "add it to the backend, or let ghadeploy write it: load_balancer.manage: true"})
+			out = append(out,
+				check.Finding{Severity: check.Warning, Host: h.Name, What: fmt.Sprintf("%s does not have this host", p.balancer.Describe()),
+					Why: "it gets no requests and cannot be drained", Fix: "add it to the backend, or let ghadeploy write it: load_balancer.manage: true"})
 		}
 	}
 	return out
@@ -111,7 +112,9 @@ func (r *Runner) checkBalancer(ctx context.Context, p *picture) (out []check.Fin
 
 // balancerFault is the finding of a load balancer that cannot be asked, or lacks the backend.
 func balancerFault(err error) check.Finding {
-	f := check.Finding{Severity: check.Fail, Host: "load balancer", What: err.Error(), Why: "a host that cannot be drained cannot be restarted without failed requests", Fix: "bring it back, or correct load_balancer in the inventory"}
+	f := check.Finding{Severity: check.Fail, Host: "load balancer", What: err.Error(),
+		Why: "a host that cannot be drained cannot be restarted without failed requests",
+		Fix: "bring it back, or correct load_balancer in the inventory"}
 	if none, ok := errors.AsType[*balancer.NoBackendError](err); ok {
 		f.What, f.Fix = none.Error(), "correct load_balancer.backend in the inventory, or set load_balancer.manage: true"
 	}

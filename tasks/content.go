@@ -30,7 +30,8 @@ func (r *Runner) content(ctx context.Context, hosts []fleet.Host) database.Count
 		return err
 	})
 	if err != nil {
-		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id, Message: "dashboards, folders, rules, users and data sources are not counted: " + err.Error()})
+		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id,
+			Message: "dashboards, folders, rules, users and data sources are not counted: " + err.Error()})
 		return nil
 	}
 	return counts

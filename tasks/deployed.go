@@ -48,10 +48,12 @@ exit 0
 
 // readDeployed reads a generation of a host. One that is not there has no files. shown are
 // the texts that were asked for, of what is current.
-func readDeployed(ctx context.Context, h fleet.Host, root, id string, p inventory.Paths, ask ...string) (d deployed, shown map[string][]byte, err error) {
+func readDeployed(ctx context.Context, h fleet.Host, root, id string, p inventory.Paths, ask ...string) (d deployed,
+	shown map[string][]byte, err error) {
 	d = deployed{root: root, id: id, files: map[string][]byte{}}
 	res, err := h.Run(ctx, remote.Command{
-		Step: "read the current files", Script: deployedScript, Args: append([]string{root, id, p.Root}, ask...), Become: true, Output: textsOutput,
+		Step: "read the current files", Script: deployedScript, Args: append([]string{root, id, p.Root}, ask...), Become: true,
+		Output: textsOutput,
 	})
 	if err != nil {
 		return d, nil, err

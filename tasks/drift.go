@@ -64,7 +64,8 @@ func (r *Runner) Drift(ctx context.Context) ([]Drift, error) {
 func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *desired.Generation) (out []Drift, err error) {
 	hide := mask.For(r.c)
 	if f.Current != "" && f.Current != g.ID {
-		out = append(out, Drift{Host: h.Name, Path: "generation", What: "changed", Unified: "current is " + f.Current + ", the inventory makes " + g.ID + ": see ghadeploy plan\n"})
+		out = append(out, Drift{Host: h.Name, Path: "generation", What: "changed",
+			Unified: "current is " + f.Current + ", the inventory makes " + g.ID + ": see ghadeploy plan\n"})
 	}
 	var changed []string
 	for _, path := range driftOf(f, g) {
@@ -84,7 +85,8 @@ func (r *Runner) hostDrift(ctx context.Context, h fleet.Host, f *Facts, g *desir
 	if len(changed) == 0 {
 		return out, nil
 	}
-	res, err := h.Run(ctx, remote.Command{Step: "read the changed files", Script: textScript, Args: append([]string{r.c.Paths.Root}, changed...), Become: true, Output: textsOutput})
+	res, err := h.Run(ctx, remote.Command{Step: "read the changed files", Script: textScript,
+		Args: append([]string{r.c.Paths.Root}, changed...), Become: true, Output: textsOutput})
 	if err != nil {
 		return out, err
 	}

@@ -117,7 +117,8 @@ func (e *MovedError) Error() string {
 	if e.Limit != "" {
 		limit = " --limit " + e.Limit
 	}
-	return fmt.Sprintf("the saved plan %s is out of date (now %s): %s; next: ghadeploy plan INVENTORY%s -o plan.json", e.Want, e.Have, what, limit)
+	return fmt.Sprintf("the saved plan %s is out of date (now %s): %s; next: ghadeploy plan INVENTORY%s -o plan.json", e.Want, e.Have, what,
+		limit)
 }
 
 // movedSince is the error of a plan that no longer holds.

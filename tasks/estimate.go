@@ -37,8 +37,9 @@ type figures struct {
 // labFigures were measured on three hosts of the lab with real 10.3.1 and 11.6.2, PostgreSQL,
 // HAProxy and Redis.
 func labFigures() figures {
-	return figures{overhead: 1.5, perMB: 0.13, generation: 0.3, dump: 1, stop: 1, drain: 0.1, restart: 1.6, start: 2.4, startNew: 8, migrate: 2,
-		live: 0.1, members: 0.1, settle: 8.5, undrain: 0.1}
+	return figures{overhead: 1.5, perMB: 0.13, generation: 0.3, dump: 1, stop: 1, drain: 0.1, restart: 1.6, start: 2.4, startNew: 8,
+		migrate: 2,
+		live:    0.1, members: 0.1, settle: 8.5, undrain: 0.1}
 }
 
 // estimateOf adds up what a plan will do.

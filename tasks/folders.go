@@ -74,7 +74,8 @@ func written(p inventory.Paths) []struct{ kind, path string } {
 }
 
 // system is where nothing is given away, whatever link leads there.
-var system = []string{"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run/systemd", "/sbin", "/sys", "/usr", "/var/lib/systemd", "/var/spool"}
+var system = []string{"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run/systemd", "/sbin", "/sys",
+	"/usr", "/var/lib/systemd", "/var/spool"}
 
 func inSystem(p string) bool {
 	return slices.ContainsFunc(system, func(s string) bool { return p == s || strings.HasPrefix(p, s+"/") })
@@ -83,7 +84,8 @@ func inSystem(p string) bool {
 // gives tells whether an existing folder is given to the service user: it holds nothing,
 // it is root's or nobody's, and the user has no hand in where its path leads.
 func (f *Folder) gives() bool {
-	return f.State == "empty" && f.Looked && !f.Writes && f.UID != "" && (f.UID == "0" || f.Owner == "UNKNOWN") && f.Open == "" && f.Shut == "" && !inSystem(f.Resolved)
+	return f.State == "empty" && f.Looked && !f.Writes && f.UID != "" && (f.UID == "0" || f.Owner == "UNKNOWN") && f.Open == "" &&
+		f.Shut == "" && !inSystem(f.Resolved)
 }
 
 // given lists what is given to the service user.
@@ -156,14 +158,16 @@ func closedFolder(p inventory.Paths, f *Facts, at *Folder, name string) string {
 	case at.State == "file":
 		return fmt.Sprintf("%s is no folder; mv %s %s.before-ghadeploy", name, remote.Quote(name), remote.Quote(name))
 	case at.State == "dangling":
-		return fmt.Sprintf("%s is a link to %s, which is not there; mkdir -p %s", name, at.Resolved, remote.Quote(path.Join(path.Dir(name), relativeTo(at.Resolved))))
+		return fmt.Sprintf("%s is a link to %s, which is not there; mkdir -p %s", name, at.Resolved,
+			remote.Quote(path.Join(path.Dir(name), relativeTo(at.Resolved))))
 	case at.Shut != "" && at.Shut != name:
 		return shut(p, at.Shut, key)
 	case at.State == "absent" || at.State == "" || at.UID == "":
 		return ""
 	}
 	if h := hiddenBy(name, at.Resolved); h != "" && f.User {
-		return fmt.Sprintf("%s leads to %s, and the unit hides %s from Grafana; set %s to %s in the inventory", name, at.Resolved, h, key, at.Resolved)
+		return fmt.Sprintf("%s leads to %s, and the unit hides %s from Grafana; set %s to %s in the inventory", name, at.Resolved, h, key,
+			at.Resolved)
 	}
 	switch {
 	case at.Writes, at.gives(), f.lostUser():

@@ -17,7 +17,8 @@ import (
 func foreign(f *Facts, p inventory.Paths) (out []string) {
 	unit := path.Join("/etc/systemd/system", p.Service+".service")
 	if f.Unit.Exists && !f.Unit.Managed {
-		out = append(out, fmt.Sprintf("%s is a unit that ghadeploy did not make; systemctl disable --now %s; mv %s /root/", unit, p.Service, unit))
+		out = append(out,
+			fmt.Sprintf("%s is a unit that ghadeploy did not make; systemctl disable --now %s; mv %s /root/", unit, p.Service, unit))
 	}
 	switch {
 	case f.Etc.Kind == "folder":
@@ -42,7 +43,8 @@ func refuseForeign(p *picture, plan *Plan, paths inventory.Paths) error {
 		if hp := plan.Host(h.Name); len(what) == 0 || hp == nil || len(hp.Actions) == 0 {
 			continue
 		}
-		errs[i] = &fleet.HostError{Host: h.Name, Step: "look for what is not ours", Cause: errors.New(strings.Join(what, "; ")), State: "nothing was touched", Next: "move it away, then run apply again"}
+		errs[i] = &fleet.HostError{Host: h.Name, Step: "look for what is not ours", Cause: errors.New(strings.Join(what, "; ")),
+			State: "nothing was touched", Next: "move it away, then run apply again"}
 	}
 	return fleet.Join(errs...)
 }

@@ -172,7 +172,8 @@ func (r *rollout) stability(h fleet.Host, first *sighting) gate {
 			return false, "", errRebooted
 		}
 		if s.PID != first.PID || s.Restarts != first.Restarts || s.Active != "active" {
-			return false, s.String(), &GateError{Host: h.Name, Gate: gateStability, Saw: fmt.Sprintf("Grafana does not stay up: pid %d is now %s", first.PID, s)}
+			return false, s.String(),
+				&GateError{Host: h.Name, Gate: gateStability, Saw: fmt.Sprintf("Grafana does not stay up: pid %d is now %s", first.PID, s)}
 		}
 		return true, s.String(), nil
 	}}
@@ -216,7 +217,8 @@ func lost(h fleet.Host, err error) error {
 	}
 	select {
 	case <-h.Done():
-		return &remote.UnreachableError{Host: h.Name, Cause: errors.New("the connection was lost"), Hint: "when the host is back: ghadeploy apply"}
+		return &remote.UnreachableError{Host: h.Name, Cause: errors.New("the connection was lost"),
+			Hint: "when the host is back: ghadeploy apply"}
 	default:
 		return nil
 	}

@@ -40,7 +40,8 @@ func (r *Runner) backOnOneDatabase(ctx context.Context, p *picture, targets map[
 	}
 	for _, c := range p.reach.changes() {
 		if c.Way == reach.OneStop && len(r.selected()) < len(r.c.Hosts) {
-			return &UsageError{fmt.Sprintf("the hosts left out by --limit would stay as they are, though %s: %s; next: leave --limit out", c.What, apartFrom(c.Kind))}
+			return &UsageError{fmt.Sprintf("the hosts left out by --limit would stay as they are, though %s: %s; next: leave --limit out", c.What,
+				apartFrom(c.Kind))}
 		}
 	}
 	return nil

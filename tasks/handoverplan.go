@@ -38,7 +38,8 @@ func (p *Plan) notSideBySide(in planInput, from, to grafana.Version) {
 		p.Policy.Kind = PolicyHandover
 		p.Policy.Reason += "; " + h.Reason
 		if !h.Measured {
-			p.Warnings = append(p.Warnings, "rollout.major: handover, though "+h.Reason+": what is written meanwhile may be refused or lost; rehearse it, or set one-first")
+			p.Warnings = append(p.Warnings,
+				"rollout.major: handover, though "+h.Reason+": what is written meanwhile may be refused or lost; rehearse it, or set one-first")
 		}
 		return
 	}
@@ -73,7 +74,8 @@ func (p *Plan) oneFirst(in planInput, order []string) {
 	if p.Policy.Migrates {
 		does = "has migrated the database and started"
 	}
-	p.Policy.Outage = "nobody is served from the stop of the hosts until " + order[0] + " " + does + "; then it serves alone until the others have started"
+	p.Policy.Outage = "nobody is served from the stop of the hosts until " + order[0] + " " + does +
+		"; then it serves alone until the others have started"
 }
 
 // handOver cuts the order for a handover: one host that migrates, and all others. Where

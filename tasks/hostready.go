@@ -33,7 +33,8 @@ func aboutHost(p inventory.Paths, host string, f *Facts, want *desired.Host) (ou
 		out = append(out, host+": "+w)
 	}
 	if f.LogClosed != "" {
-		out = append(out, fmt.Sprintf("%s: %s cannot write %s, so Grafana writes no log file; %s", host, p.User, f.LogClosed, chown(p, f, p.Logs)))
+		out = append(out,
+			fmt.Sprintf("%s: %s cannot write %s, so Grafana writes no log file; %s", host, p.User, f.LogClosed, chown(p, f, p.Logs)))
 	}
 	return out
 }
@@ -81,7 +82,8 @@ func prepareAction(p inventory.Paths, f *Facts) []Action {
 		a.Summary, a.Reason = "", "Grafana could not write there"
 	}
 	if len(give) > 0 {
-		a.Summary = strings.TrimPrefix(a.Summary+"; ", "; ") + fmt.Sprintf("give %s, which is empty and root's, to %s:%s", strings.Join(give, " and "), p.User, g.name)
+		a.Summary = strings.TrimPrefix(a.Summary+"; ", "; ") + fmt.Sprintf("give %s, which is empty and root's, to %s:%s",
+			strings.Join(give, " and "), p.User, g.name)
 	}
 	return []Action{a}
 }

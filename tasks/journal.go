@@ -29,7 +29,8 @@ func (r *Runner) newJournal(held *lock.Lock) *runJournal {
 	j := &runJournal{run: r.id, cluster: r.c.Name, lock: held, local: journal.Append(r.c.Name), hide: mask.For(r.c).Line}
 	h := lock.NewHolder(r.o.Command, r.id)
 	j.first = journal.Entry{Run: r.id, Cluster: r.c.Name, Step: "run", Result: "started", Data: map[string]string{
-		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.Files()...), "ghadeploy": r.o.ToolVersion,
+		"user": h.User, "from": h.From, "command": r.o.Command, "inventory": r.c.File, "inventory_hash": fileHash(r.c.Files()...),
+		"ghadeploy": r.o.ToolVersion,
 	}}
 	sink := r.o.Sink
 	r.o.Sink = event.Tee(sink, j.event)

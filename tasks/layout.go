@@ -20,6 +20,8 @@ func knownLayout(host, said string) error {
 	} else if err != nil {
 		said = "of another kind"
 	}
-	return &fleet.HostError{Host: host, Step: "observe", Cause: fmt.Errorf("a newer ghadeploy has laid out its files (layout %s, this one knows %d)", said, layout),
-		State: "nothing was touched", Next: "update ghadeploy; on a host that the newer one has managed, `ghadeploy history INVENTORY` of that one names its version"}
+	return &fleet.HostError{Host: host, Step: "observe",
+		Cause: fmt.Errorf("a newer ghadeploy has laid out its files (layout %s, this one knows %d)", said, layout),
+		State: "nothing was touched",
+		Next:  "update ghadeploy; on a host that the newer one has managed, `ghadeploy history INVENTORY` of that one names its version"}
 }

@@ -194,8 +194,9 @@ func (p *Plan) warnOfMoves(in planInput) {
 		}
 	}
 	if len(to) > 0 {
-		p.Warnings = append(p.Warnings, "after its turn each host answers elsewhere, and the load balancer is not managed here: it must look for "+
-			strings.Join(to, ", ")+" from then on, or the turn ends at gate balancer; next: add these servers to it beside the old ones, or set load_balancer.manage: true")
+		p.Warnings = append(p.Warnings,
+			"after its turn each host answers elsewhere, and the load balancer is not managed here: it must look for "+
+				strings.Join(to, ", ")+" from then on, or the turn ends at gate balancer; next: add these servers to it beside the old ones, or set load_balancer.manage: true")
 		p.Warnings = append(p.Warnings, lines...)
 	}
 }

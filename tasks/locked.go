@@ -18,7 +18,8 @@ var ErrDeclined = errors.New("not confirmed: nothing was changed")
 // takes the lock of every host, and keeps the journal while do works. An empty plan,
 // or a plan that is not the saved one, ends before that. The result says of every
 // host how it was left, whatever happened.
-func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do func(held *lock.Lock, res *Result) error) (res *Result, err error) {
+func (r *Runner) locked(ctx context.Context, hosts []fleet.Host, plan *Plan, do func(held *lock.Lock, res *Result) error) (res *Result,
+	err error) {
 	start := time.Now()
 	res = &Result{Run: r.id, Plan: plan, Hosts: map[string]HostOutcome{}, Warnings: plan.Warnings}
 	defer func() { res.Seconds = time.Since(start).Seconds() }()

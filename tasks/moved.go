@@ -65,7 +65,8 @@ func movedHost(was, is *HostPlan) []string {
 // that has run longest, which notifies, goes last.
 func movedPolicy(was, is *Policy) []string {
 	if !reflect.DeepEqual(was.Batches, is.Batches) {
-		return []string{fmt.Sprintf("the turns go %s, no longer %s: a host was restarted since, and the one that has run longest goes last", turnsText(is.Batches), turnsText(was.Batches))}
+		return []string{fmt.Sprintf("the turns go %s, no longer %s: a host was restarted since, and the one that has run longest goes last",
+			turnsText(is.Batches), turnsText(was.Batches))}
 	}
 	if !reflect.DeepEqual(was, is) {
 		return []string{"the way in which the hosts take their turns (rollout) has changed"}

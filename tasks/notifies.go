@@ -33,8 +33,9 @@ func (r *Runner) tell(ctx context.Context, hosts []fleet.Host, plan *Plan, res *
 		r.o.Sink.Emit(event.Event{Kind: event.Warning, Run: r.id, Message: text})
 	}}
 	for _, h := range hosts {
-		t.Nodes = append(t.Nodes, notify.Node{Host: h.Name, Base: desired.Listens(h.Host).LocalURL() + notify.SubPath(r.c, h.Host), Client: &http.Client{
-			Transport: listener.Transport(r.c.Paths.Service, h), Timeout: readTimeout, CheckRedirect: sameNode}})
+		t.Nodes = append(t.Nodes,
+			notify.Node{Host: h.Name, Base: desired.Listens(h.Host).LocalURL() + notify.SubPath(r.c, h.Host), Client: &http.Client{
+				Transport: listener.Transport(r.c.Paths.Service, h), Timeout: readTimeout, CheckRedirect: sameNode}})
 	}
 	t.Begin(ctx, m)
 	return func(err error) {

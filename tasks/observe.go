@@ -44,7 +44,8 @@ func Observe(ctx context.Context, c fleet.Conn, host string, p inventory.Paths) 
 	}
 	f, err := parseFacts(string(res.Stdout), p.Root)
 	if err != nil {
-		return nil, &fleet.HostError{Host: host, Step: "observe", Cause: fmt.Errorf("%w: %s", err, res.Stderr), Next: "ssh to the host and look at its shell"}
+		return nil, &fleet.HostError{Host: host, Step: "observe", Cause: fmt.Errorf("%w: %s", err, res.Stderr),
+			Next: "ssh to the host and look at its shell"}
 	}
 	if err := knownLayout(host, f.Layout); err != nil {
 		return nil, err

@@ -45,7 +45,8 @@ func (r *Runner) tellLoss(ctx context.Context, p *picture, plan *Plan, d *foundD
 		plan.Warnings = append(plan.Warnings, "the database is not dumped as it is now (--no-backup): there is no way back to it")
 		return
 	}
-	plan.Before = append(plan.Before, Action{Kind: ActionBackup, Host: d.host.Name, Summary: "dump database " + r.c.Database.Name + " as it is now, once nothing writes to it", Reason: "the way back from " + d.path})
+	plan.Before = append(plan.Before, Action{Kind: ActionBackup, Host: d.host.Name,
+		Summary: "dump database " + r.c.Database.Name + " as it is now, once nothing writes to it", Reason: "the way back from " + d.path})
 }
 
 // dumpPresent dumps what is about to be overwritten, and names it in the result. One dump
@@ -55,11 +56,14 @@ func (r *Runner) dumpPresent(ctx context.Context, plan *Plan, d *foundDump, res 
 		return nil
 	}
 	start := time.Now()
-	r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: d.host.Name, Step: string(ActionBackup), Message: "dump the database as it is now"})
-	b, err := database.Dump(ctx, d.host, r.c.Database, database.BackupOptions{Cluster: r.c.Name, Version: versionOn(plan, r.c.Grafana.Version), Extra: 1})
+	r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: d.host.Name, Step: string(ActionBackup),
+		Message: "dump the database as it is now"})
+	b, err := database.Dump(ctx, d.host, r.c.Database,
+		database.BackupOptions{Cluster: r.c.Name, Version: versionOn(plan, r.c.Grafana.Version), Extra: 1})
 	if err != nil {
 		r.o.Sink.Emit(event.Event{Kind: event.StepFailed, Run: r.id, Host: d.host.Name, Step: string(ActionBackup), Error: err.Error()})
-		return &fleet.HostError{Host: d.host.Name, Step: "dump the database as it is now", Cause: err, State: "nothing was put back", Next: "correct it and run it again, or go without with --no-backup"}
+		return &fleet.HostError{Host: d.host.Name, Step: "dump the database as it is now", Cause: err, State: "nothing was put back",
+			Next: "correct it and run it again, or go without with --no-backup"}
 	}
 	where := "kept by database.backup.command"
 	if b.Path != "" {
@@ -67,7 +71,8 @@ func (r *Runner) dumpPresent(ctx context.Context, plan *Plan, d *foundDump, res 
 	}
 	text := "the database as it was before is " + where + " (" + reach.Content(b.Counts) + ")"
 	res.Warnings = append(res.Warnings, text)
-	r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: d.host.Name, Step: string(ActionBackup), Message: text, Seconds: time.Since(start).Seconds()})
+	r.o.Sink.Emit(event.Event{Kind: event.StepDone, Run: r.id, Host: d.host.Name, Step: string(ActionBackup), Message: text,
+		Seconds: time.Since(start).Seconds()})
 	return nil
 }
 

@@ -55,7 +55,8 @@ func (p *Plan) setReach(in planInput) error {
 		switch {
 		case len(stay) == 0:
 		case c.Way == reach.OneStop:
-			return &UsageError{fmt.Sprintf("%s would stay as it is by --limit, though %s: %s; next: leave --limit out", strings.Join(stay, ", "), c.What, apartFrom(c.Kind))}
+			return &UsageError{fmt.Sprintf("%s would stay as it is by --limit, though %s: %s; next: leave --limit out", strings.Join(stay, ", "),
+				c.What, apartFrom(c.Kind))}
 		case c.Way == reach.Handover:
 			c.Way = reach.AnyWay
 			c.Notice += fmt.Sprintf("; %s stays on the old side until it is applied too, and so long both notify", strings.Join(stay, ", "))

@@ -97,7 +97,8 @@ func (r *Runner) readReach(ctx context.Context, p *picture, dir string, to next)
 
 // pairOf is what a host runs beside what it shall run, each with its login; nil where
 // nothing of ours runs there.
-func (r *Runner) pairOf(ctx context.Context, p *picture, h seen, want deployed, dir string) (pair *reach.Host, was, is inventory.Database, err error) {
+func (r *Runner) pairOf(ctx context.Context, p *picture, h seen, want deployed, dir string) (pair *reach.Host, was, is inventory.Database,
+	err error) {
 	root, id := runsFrom(h.facts, r.c.Paths)
 	old, shown, err := readDeployed(ctx, h.Host, root, id, r.c.Paths, p.asks(h)...)
 	if err != nil {
@@ -112,7 +113,8 @@ func (r *Runner) pairOf(ctx context.Context, p *picture, h seen, want deployed, 
 		pair.New, is, err = want.read(dir, "is")
 	}
 	if err != nil {
-		return nil, was, is, &fleet.HostError{Host: h.Name, Step: "compare the settings", Cause: err, State: "nothing was touched", Next: "ghadeploy diff INVENTORY"}
+		return nil, was, is,
+			&fleet.HostError{Host: h.Name, Step: "compare the settings", Cause: err, State: "nothing was touched", Next: "ghadeploy diff INVENTORY"}
 	}
 	return pair, was, is, nil
 }

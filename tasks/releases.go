@@ -111,7 +111,8 @@ func previousGood(f *Facts) string {
 
 func generationTimes(ctx context.Context, h fleet.Host, root string) (map[string]time.Time, error) {
 	res, err := h.Run(ctx, remote.Command{
-		Step: "list generations", Script: `cd "$1/generations" 2>/dev/null && stat -c '%n %Y' */manifest.json 2>/dev/null; true`, Args: []string{root}, Become: true,
+		Step: "list generations", Script: `cd "$1/generations" 2>/dev/null && stat -c '%n %Y' */manifest.json 2>/dev/null; true`,
+		Args: []string{root}, Become: true,
 	})
 	out := map[string]time.Time{}
 	for line := range strings.Lines(string(res.Stdout)) {

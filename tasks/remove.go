@@ -171,7 +171,8 @@ func (r *Runner) cleanUp(ctx context.Context, gone []fleet.Host, purge bool, res
 		start := time.Now()
 		r.o.Sink.Emit(event.Event{Kind: event.StepStarted, Run: r.id, Host: h.Name, Step: string(ActionRemove)})
 		_, err := h.Run(ctx, remote.Command{
-			Step: "remove", Script: removeScript, Args: []string{pa.Root, pa.Etc, pa.State, pa.Service, pa.Data, pa.Logs, pa.User, mode}, Become: true, Timeout: stageTimeout,
+			Step: "remove", Script: removeScript, Args: []string{pa.Root, pa.Etc, pa.State, pa.Service, pa.Data, pa.Logs, pa.User, mode},
+			Become: true, Timeout: stageTimeout,
 		})
 		done := event.Event{Kind: event.StepDone, Run: r.id, Host: h.Name, Step: string(ActionRemove), Seconds: time.Since(start).Seconds()}
 		if err != nil {

@@ -30,11 +30,13 @@ func (r *Runner) planGone(p *picture, plan *Plan) {
 			continue
 		}
 		hp := HostPlan{Host: h.Name, Actions: []Action{{
-			Kind: ActionRemove, Host: h.Name, Summary: "forget " + h.Name + ", which cannot be reached: the others and the load balancer go on without it", Reason: "remove",
+			Kind: ActionRemove, Host: h.Name,
+			Summary: "forget " + h.Name + ", which cannot be reached: the others and the load balancer go on without it", Reason: "remove",
 		}}}
 		plan.Hosts = slices.Insert(plan.Hosts, min(i, len(plan.Hosts)), hp)
-		plan.Warnings = append(plan.Warnings, h.Name+" cannot be reached, so nothing is stopped or deleted on it: wipe it, or keep it off the network, before it comes back, "+
-			"or its Grafana serves and notifies beside the cluster")
+		plan.Warnings = append(plan.Warnings,
+			h.Name+" cannot be reached, so nothing is stopped or deleted on it: wipe it, or keep it off the network, before it comes back, "+
+				"or its Grafana serves and notifies beside the cluster")
 	}
 }
 
@@ -49,7 +51,8 @@ func (r *Runner) drainAbsent(ctx context.Context, p *picture) error {
 			continue
 		}
 		if err := p.balancer.Drain(ctx, h); err != nil {
-			return &fleet.HostError{Host: h.Name, Step: stepDrain, Cause: err, State: "nothing was changed", Next: "bring the load balancer back, then run it again"}
+			return &fleet.HostError{Host: h.Name, Step: stepDrain, Cause: err, State: "nothing was changed",
+				Next: "bring the load balancer back, then run it again"}
 		}
 	}
 	return nil

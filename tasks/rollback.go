@@ -250,7 +250,8 @@ func (r *Runner) migratedSince(ctx context.Context, p *picture, targets map[stri
 		_ = db.Close()
 	}
 	if err != nil {
-		return &fleet.HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched", Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
+		return &fleet.HostError{Host: p.hosts[0].Name, Step: "read the migration log", Cause: err, State: "nothing was touched",
+			Next: "bring the database back, or restore a dump: ghadeploy rollback INVENTORY --with-database DUMP"}
 	}
 	if m.LatestAt.After(seenGood) || oneWay {
 		return &RefusedError{
@@ -300,7 +301,8 @@ func (r *Runner) takeTurns(ctx context.Context, p *picture, plan *Plan, dump str
 
 // putBackDatabase makes a plan of turns one that puts a dump back before them.
 func (p *Plan) putBackDatabase(dump string, hosts int) {
-	p.Before = append(p.Before, Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
+	p.Before = append(p.Before,
+		Action{Kind: ActionStop, Host: "all hosts", Summary: "stop Grafana on all hosts and restore " + dump, Reason: "restore", Disrupts: true})
 	p.Policy.Kind, p.Policy.Reason = PolicyOneFirst, "the database is put back while nothing runs on it: an outage"
 	p.Policy.MaxUnavailable, p.Policy.OnFailure = hosts, "stop" // what runs now does not know the schema of the dump
 	p.Policy.Settle = "none: the hosts meet at the end"
@@ -333,7 +335,8 @@ func (r *Runner) unmoved(ctx context.Context, p *picture) error {
 			return err
 		}
 		if now.Current != was.Current || now.Service.Generation != was.Service.Generation {
-			return &fleet.HostError{Host: h.Name, Step: "look again under the lock", Cause: fmt.Errorf("another run has changed it: generation %s is current now, it was %s", orNone(now.Current), orNone(was.Current)),
+			return &fleet.HostError{Host: h.Name, Step: "look again under the lock",
+				Cause: fmt.Errorf("another run has changed it: generation %s is current now, it was %s", orNone(now.Current), orNone(was.Current)),
 				State: "nothing was touched", Next: "run it again"}
 		}
 		return nil
@@ -345,7 +348,8 @@ func (r *Runner) unmoved(ctx context.Context, p *picture) error {
 func (r *Runner) warnOfInventory(plan *Plan) {
 	for _, hp := range plan.Hosts {
 		if v := hp.To.Version; v != hp.From.Version && v != r.c.Grafana.Version {
-			message := fmt.Sprintf("%s still says grafana.version: %s, and the next apply goes there again; set it to %s to stay", r.c.File, r.c.Grafana.Version, v)
+			message := fmt.Sprintf("%s still says grafana.version: %s, and the next apply goes there again; set it to %s to stay", r.c.File,
+				r.c.Grafana.Version, v)
 			if at := r.c.Place("grafana", "version"); r.c.Extended(at) {
 				message = fmt.Sprintf("%s still says grafana.version: %s, for other inventories that extend it too, and the next apply goes there again; "+
 					`write grafana: {version: "%s"} into %s to stay`, at, r.c.Grafana.Version, v, r.c.File)

@@ -258,14 +258,16 @@ func (r *rollout) batch(ctx context.Context, batch []string, n, done int) error 
 		wg.Go(func() {
 			t := r.turnOf(r.hosts[name])
 			t.batch = n
-			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total), Message: t.plan.turnReason()})
+			r.sink.Emit(event.Event{Kind: event.TurnStarted, Run: r.run, Host: name, Done: int64(done + i + 1), Total: int64(total),
+				Message: t.plan.turnReason()})
 			start := time.Now()
 			errs[i] = guard.Do(func() error { return t.take(ctx) })
 			kind, msg := event.TurnDone, ""
 			if errs[i] != nil {
 				kind, msg = event.TurnFailed, errs[i].Error()
 			}
-			r.sink.Emit(event.Event{Kind: kind, Run: r.run, Host: name, Error: msg, Seconds: time.Since(start).Seconds(), Done: int64(done + i + 1), Total: int64(total)})
+			r.sink.Emit(event.Event{Kind: kind, Run: r.run, Host: name, Error: msg, Seconds: time.Since(start).Seconds(), Done: int64(done + i + 1),
+				Total: int64(total)})
 		})
 	}
 	wg.Wait()
@@ -302,23 +304,24 @@ func (r *rollout) othersHealthy(ctx context.Context, batch []string) error {
 		return nil
 	}
 	sick := ""
-	g := gate{name: "others", timeout: min(r.cluster.Rollout.GateTimeout, 30*time.Second), look: func(ctx context.Context) (bool, string, error) {
-		for i, v := range r.readAll(ctx, others) {
-			h := others[i]
-			if err := lost(h, v.HealthErr); err != nil {
-				return false, "", err
+	g := gate{name: "others", timeout: min(r.cluster.Rollout.GateTimeout, 30*time.Second),
+		look: func(ctx context.Context) (bool, string, error) {
+			for i, v := range r.readAll(ctx, others) {
+				h := others[i]
+				if err := lost(h, v.HealthErr); err != nil {
+					return false, "", err
+				}
+				if v.HealthErr != nil {
+					sick = h.Name
+					return false, fmt.Sprintf("%s: %v", h.Name, v.HealthErr), nil
+				}
+				if !v.Health.OK() {
+					sick = h.Name
+					return false, fmt.Sprintf("%s: HTTP %d, database %s", h.Name, v.Health.Status, v.Health.Database), nil
+				}
 			}
-			if v.HealthErr != nil {
-				sick = h.Name
-				return false, fmt.Sprintf("%s: %v", h.Name, v.HealthErr), nil
-			}
-			if !v.Health.OK() {
-				sick = h.Name
-				return false, fmt.Sprintf("%s: HTTP %d, database %s", h.Name, v.Health.Status, v.Health.Database), nil
-			}
-		}
-		return true, "all other hosts are healthy", nil
-	}}
+			return true, "all other hosts are healthy", nil
+		}}
 	host := ""
 	if len(batch) > 0 {
 		host = batch[0]
@@ -356,7 +359,8 @@ func (r *rollout) settled(ctx context.Context, h fleet.Host) error {
 	if strings.Contains(saw, "ossip settled") {
 		saw = "gossip has settled"
 	}
-	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Message: saw, Seconds: time.Since(start).Seconds()})
+	r.sink.Emit(event.Event{Kind: event.StepDone, Run: r.run, Host: h.Name, Step: gateSettle, Message: saw,
+		Seconds: time.Since(start).Seconds()})
 	return nil
 }
 

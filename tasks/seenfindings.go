@@ -41,7 +41,8 @@ func userFindings(p inventory.Paths, f *Facts) []check.Finding {
 func folderFindings(p inventory.Paths, f *Facts) []check.Finding {
 	out := refused(closed(p, f), "Grafana does not start when it cannot write there")
 	if f.LogClosed != "" {
-		out = append(out, check.Finding{Severity: check.Warning, What: fmt.Sprintf("%s cannot write %s", p.User, f.LogClosed), Why: "Grafana writes no log file", Fix: chown(p, f, p.Logs)})
+		out = append(out, check.Finding{Severity: check.Warning, What: fmt.Sprintf("%s cannot write %s", p.User, f.LogClosed),
+			Why: "Grafana writes no log file", Fix: chown(p, f, p.Logs)})
 	}
 	if len(out) > 0 {
 		return out
@@ -56,7 +57,8 @@ func folderFindings(p inventory.Paths, f *Facts) []check.Finding {
 func dropInFindings(p inventory.Paths, f *Facts, g *desired.Generation) []check.Finding {
 	out := refused(overrides(p, f, g), "Grafana would not run as the inventory has it, and its gates would look elsewhere")
 	for _, w := range followedDropIns(p, f, g) {
-		out = append(out, check.Finding{Severity: check.Warning, What: w, Why: "hosts that differ behave differently", Fix: "nothing where it is meant, or write it into the inventory and remove it"})
+		out = append(out, check.Finding{Severity: check.Warning, What: w, Why: "hosts that differ behave differently",
+			Fix: "nothing where it is meant, or write it into the inventory and remove it"})
 	}
 	if len(out) > 0 {
 		return out

@@ -53,7 +53,8 @@ func (s *stager) stage(ctx context.Context, h fleet.Host, want *desired.Host, ac
 			continue
 		}
 		if err := s.told(h, a, func() error { return do(ctx, h, want, a) }); err != nil {
-			return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched", Next: "correct it, then: " + s.resume}
+			return &fleet.HostError{Host: h.Name, Step: a.Summary, Cause: err, State: "what runs there was not touched",
+				Next: "correct it, then: " + s.resume}
 		}
 	}
 	return nil
@@ -71,7 +72,8 @@ func (s *stager) told(h fleet.Host, a Action, do func() error) error {
 		return err
 	}
 	s.sink.Emit(event.Event{Kind: event.StepDone, Run: s.run, Host: h.Name, Step: step, Message: a.Summary, Seconds: took})
-	s.lock.Journal(h.Name, journal.Entry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
+	s.lock.Journal(h.Name,
+		journal.Entry{Time: time.Now().UTC(), Run: s.run, Host: h.Name, Step: step, Result: "done", Message: a.Summary, Seconds: took})
 	return nil
 }
 
@@ -116,12 +118,14 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *desired.Host, 
 	defer func() { _ = f.Close() }()
 	archive := path.Join(s.paths.Root, "incoming", r.SHA256+".tar.gz")
 	if h.User() != "root" {
-		res, err := h.Run(ctx, remote.Command{Step: "find the home folder", Script: `mkdir -p -m 700 "$HOME/.cache/ghadeploy" && printf %s "$HOME/.cache/ghadeploy"`})
+		res, err := h.Run(ctx,
+			remote.Command{Step: "find the home folder", Script: `mkdir -p -m 700 "$HOME/.cache/ghadeploy" && printf %s "$HOME/.cache/ghadeploy"`})
 		if err != nil {
 			return err
 		}
 		archive = path.Join(string(res.Stdout), r.SHA256+".tar.gz")
-	} else if _, err := h.Run(ctx, remote.Command{Step: "make the upload folder", Args: []string{"mkdir", "-p", "-m", "700", path.Dir(archive)}}); err != nil {
+	} else if _, err := h.Run(ctx, remote.Command{Step: "make the upload folder", Args: []string{"mkdir", "-p", "-m",
+		"700", path.Dir(archive)}}); err != nil {
 		return err
 	}
 	_, err = h.Put(ctx, remote.Upload{
@@ -133,7 +137,8 @@ func (s *stager) release(ctx context.Context, h fleet.Host, want *desired.Host, 
 	if err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
-	s.sink.Emit(event.Event{Kind: event.StepProgress, Run: s.run, Host: h.Name, Step: string(ActionRelease), Message: "unpack", Done: r.Size, Total: r.Size})
+	s.sink.Emit(event.Event{Kind: event.StepProgress, Run: s.run, Host: h.Name, Step: string(ActionRelease), Message: "unpack", Done: r.Size,
+		Total: r.Size})
 	return s.unpack(ctx, h, r, archive, "")
 }
 
@@ -172,7 +177,8 @@ func pullCommand(dir string, r desired.Release) remote.Command {
 	// what curl's configuration would read as the end of the URL
 	url := strings.NewReplacer(`"`, "%22", `\`, "%5C", "\n", "%0A").Replace(r.URL)
 	return remote.Command{
-		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256}, Stdin: strings.NewReader(url + "\n"), Become: true, Timeout: 30 * time.Minute, LowPriority: true,
+		Step: "download", Script: pullScript, Args: []string{dir, r.SHA256}, Stdin: strings.NewReader(url + "\n"), Become: true,
+		Timeout: 30 * time.Minute, LowPriority: true,
 	}
 }
 
@@ -211,13 +217,15 @@ ln -sfn "$2" "$1.ghadeploy" && mv -fT "$1.ghadeploy" "$1"
 
 func (s *stager) link(ctx context.Context, h fleet.Host, _ *desired.Host, _ Action) error {
 	_, err := h.Run(ctx, remote.Command{
-		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", desired.EtcDir)}, Become: true, Timeout: time.Minute,
+		Step: "link", Script: linkScript, Args: []string{s.paths.Etc, path.Join(s.paths.Root, "current", desired.EtcDir)}, Become: true,
+		Timeout: time.Minute,
 	})
 	return err
 }
 
 func (s *stager) enable(ctx context.Context, h fleet.Host, _ *desired.Host, _ Action) error {
-	_, err := h.Run(ctx, remote.Command{Step: "enable the unit", Args: []string{"systemctl", "enable", "-q", s.paths.Service + ".service"}, Become: true, Timeout: time.Minute})
+	_, err := h.Run(ctx, remote.Command{Step: "enable the unit", Args: []string{"systemctl", "enable", "-q", s.paths.Service + ".service"},
+		Become: true, Timeout: time.Minute})
 	return err
 }
 
@@ -231,7 +239,8 @@ for p; do case $p in "$c"|*..*) ;; generations/*|releases/*) rm -rf "./$p" ;; es
 
 func (s *stager) prune(ctx context.Context, h fleet.Host, a Action) error {
 	_, err := h.Run(ctx, remote.Command{
-		Step: "delete old generations", Script: pruneScript, Args: append([]string{s.paths.Root}, a.Paths...), Become: true, Timeout: stageTimeout,
+		Step: "delete old generations", Script: pruneScript, Args: append([]string{s.paths.Root}, a.Paths...), Become: true,
+		Timeout: stageTimeout,
 	})
 	return err
 }

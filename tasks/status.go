@@ -30,12 +30,14 @@ const (
 
 // HostStatus is the state of one host. Numbers that could not be read are nil.
 type HostStatus struct {
-	Host       string    `json:"host"`
-	Address    string    `json:"address"`
-	Reachable  bool      `json:"reachable"`
-	Healthy    bool      `json:"healthy"`
-	State      string    `json:"state"`             // "healthy", "unhealthy", "starting", "drained", "stopped by hand", "in rollout", "down", "unreachable"
-	Serves     bool      `json:"serves"`            // users are served by it: it is healthy by its own word, and the load balancer sends them there
+	Host      string `json:"host"`
+	Address   string `json:"address"`
+	Reachable bool   `json:"reachable"`
+	Healthy   bool   `json:"healthy"`
+	// "healthy", "unhealthy", "starting", "drained", "stopped by hand", "in rollout", "down", "unreachable"
+	State string `json:"state"`
+	// users are served by it: it is healthy by its own word, and the load balancer sends them there
+	Serves     bool      `json:"serves"`
 	Version    string    `json:"version,omitempty"` // that runs
 	Generation string    `json:"generation,omitempty"`
 	Current    string    `json:"current,omitempty"` // generation that the link names

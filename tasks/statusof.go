@@ -291,9 +291,11 @@ func (s *Status) judgeLive(n int, c *inventory.Cluster) string {
 		}
 		switch {
 		case seen > n && !settling:
-			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d, and no host was started in the last %.0f s: %s", seen, n, liveSettles.Seconds(), foreignLive(h, c)))
+			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d, and no host was started in the last %.0f s: %s", seen, n,
+				liveSettles.Seconds(), foreignLive(h, c)))
 		case seen > n:
-			h.Notes = append(h.Notes, fmt.Sprintf("Live counts %d nodes of %d: the old process of a host that was restarted counts for up to 20 s more", seen, n))
+			h.Notes = append(h.Notes,
+				fmt.Sprintf("Live counts %d nodes of %d: the old process of a host that was restarted counts for up to 20 s more", seen, n))
 		case seen < n && seen >= s.answering():
 			// who is missing has a line of its own
 		case seen < n && settling:

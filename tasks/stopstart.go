@@ -75,7 +75,8 @@ func (r *Runner) powerPlan(p *picture, kind ActionKind, what string) *Plan {
 		p.desired[h.Name] = &desired.Host{Host: h.Name, Generation: &desired.Generation{ID: f.Current, Version: cur.Version}}
 		hp := HostPlan{Host: h.Name, From: runs(f), To: cur, Skipped: !selected[h.Name]}
 		if selected[h.Name] && f.Current != "" && f.Service.Running() == (kind == ActionStop) {
-			hp.Actions = []Action{{Kind: kind, Host: h.Name, Summary: what + " on " + h.Name, Reason: r.o.Command, Disrupts: kind == ActionStop, Steps: r.powerSteps(kind, f)}}
+			hp.Actions = []Action{{Kind: kind, Host: h.Name, Summary: what + " on " + h.Name, Reason: r.o.Command, Disrupts: kind == ActionStop,
+				Steps: r.powerSteps(kind, f)}}
 		}
 		plan.Hosts = append(plan.Hosts, hp)
 	}

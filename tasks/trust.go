@@ -65,7 +65,8 @@ func (r *Runner) Trust(ctx context.Context) ([]HostKey, error) {
 	var out []HostKey
 	for _, keys := range found {
 		for _, k := range keys {
-			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known, Revoked: k.Revoked, Changed: k.Changed, Next: k.Next})
+			out = append(out, HostKey{Host: k.host, Type: k.Key.Type(), Fingerprint: k.Fingerprint, Known: k.Known, Revoked: k.Revoked,
+				Changed: k.Changed, Next: k.Next})
 		}
 	}
 	return out, err

@@ -48,7 +48,8 @@ func (r *rollout) turnOf(h fleet.Host) turn {
 // host is never left drained.
 func (t turn) take(ctx context.Context) error {
 	if err := t.hooks.host(ctx, hookBeforeHost, t.host.Host, t.plan); err != nil {
-		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: t.untouched(), Next: "correct the hook, then: " + t.resumeCommand()}
+		return &fleet.HostError{Host: t.host.Name, Step: "hook before_host", Cause: err, State: t.untouched(),
+			Next: "correct the hook, then: " + t.resumeCommand()}
 	}
 	wasUp := t.isUp()
 	err := t.leave(ctx)
@@ -118,7 +119,8 @@ func (t turn) leave(ctx context.Context) error {
 	}
 	return t.step(stepDrain, func() error {
 		if err := t.balancer.Drain(ctx, t.host.Host); err != nil {
-			return &fleet.HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched", Next: "bring the load balancer back, then: " + t.resumeCommand()}
+			return &fleet.HostError{Host: t.host.Name, Step: stepDrain, Cause: err, State: "Grafana on it was not touched",
+				Next: "bring the load balancer back, then: " + t.resumeCommand()}
 		}
 		return t.untilIdle(ctx)
 	})
@@ -180,7 +182,8 @@ func (t turn) watched(ctx context.Context, f func(context.Context) error) error 
 		case err := <-done:
 			return err
 		case <-tick.C:
-			t.sink.Emit(event.Event{Kind: event.StepProgress, Run: t.run, Host: t.host.Name, Message: "stop, flip, start", Seconds: time.Since(start).Seconds()})
+			t.sink.Emit(event.Event{Kind: event.StepProgress, Run: t.run, Host: t.host.Name, Message: "stop, flip, start",
+				Seconds: time.Since(start).Seconds()})
 		}
 	}
 }
@@ -246,19 +249,23 @@ func (t turn) undrain(ctx context.Context) error {
 		return nil
 	}
 	if who := t.byHand[t.host.Name]; who != "" {
-		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "stays drained, by " + who + "; next: ghadeploy undrain INVENTORY " + t.host.Name})
+		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name,
+			Message: "stays drained, by " + who + "; next: ghadeploy undrain INVENTORY " + t.host.Name})
 		return nil
 	}
 	if t.keptOut(t.host.Name) {
-		t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name, Message: "waits out of the load balancer: another version serves"})
+		t.sink.Emit(event.Event{Kind: event.Info, Run: t.run, Host: t.host.Name,
+			Message: "waits out of the load balancer: another version serves"})
 		return nil
 	}
 	if err := t.followed(ctx, t.host.Host); err != nil {
-		return &fleet.HostError{Host: t.host.Name, Step: stepMove, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
+		return &fleet.HostError{Host: t.host.Name, Step: stepMove, Cause: err, State: "Grafana on it is healthy, but drained",
+			Next: "bring the load balancer back, then: " + t.backIn()}
 	}
 	err := t.step(stepUndrain, func() error {
 		if err := t.balancer.Undrain(ctx, t.host.Host); err != nil {
-			return &fleet.HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained", Next: "bring the load balancer back, then: " + t.backIn()}
+			return &fleet.HostError{Host: t.host.Name, Step: stepUndrain, Cause: err, State: "Grafana on it is healthy, but drained",
+				Next: "bring the load balancer back, then: " + t.backIn()}
 		}
 		return nil
 	})
@@ -267,7 +274,8 @@ func (t turn) undrain(ctx context.Context) error {
 	}
 	return t.step("gate:"+gateBalancer, func() error {
 		if err := t.balancer.WaitUp(ctx, t.host.Host, t.cluster.Rollout.GateTimeout); err != nil {
-			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout, State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then: " + t.resumeCommand()}
+			return &GateError{Host: t.host.Name, Gate: gateBalancer, Saw: err.Error(), After: t.cluster.Rollout.GateTimeout,
+				State: "Grafana on it is healthy", Next: "look at the load balancer's health check, then: " + t.resumeCommand()}
 		}
 		return nil
 	})

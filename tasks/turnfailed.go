@@ -79,7 +79,8 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 		return cause
 	}
 	if lines != "" {
-		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "what " + t.cluster.Paths.Service + " says", Detail: lines})
+		t.sink.Emit(event.Event{Kind: event.Attention, Run: t.run, Host: t.host.Name, Message: "what " + t.cluster.Paths.Service + " says",
+			Detail: lines})
 	}
 	var h *fleet.HostError
 	if errors.As(cause, &h) {
@@ -94,7 +95,8 @@ func (t turn) failed(ctx context.Context, cause error, wasUp bool) error {
 // the balancer, whose own check knows whether it serves; and no further host is touched.
 func (t turn) waits(ctx context.Context, g *GateError, o *outage) error {
 	g.Shared = o.name
-	g.State = fmt.Sprintf("%s answers no host any more (%v), which is no fault of %s: it is left on %s", o.name, o.cause, t.host.Name, t.plan.To.String())
+	g.State = fmt.Sprintf("%s answers no host any more (%v), which is no fault of %s: it is left on %s", o.name, o.cause, t.host.Name,
+		t.plan.To.String())
 	if t.balanced() {
 		if err := t.putBack(ctx); err != nil {
 			g.State += "; it may still be drained: " + err.Error()
@@ -123,11 +125,13 @@ func (t turn) recover(ctx context.Context, cause error, wasUp bool) (state, next
 	if why := t.noWayBack(ctx, t.before); why != "" {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String(), Detail: "not rolled back: " + why})
 		return fmt.Sprintf("it is left on %s: %s%s", t.plan.To.String(), why, t.place(ctx, wasUp)),
-			"correct the cause, then: " + t.resumeCommand() + "; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump, "DUMP")
+			"correct the cause, then: " + t.resumeCommand() + "; or restore the dump: ghadeploy rollback INVENTORY --with-database " + cmp.Or(t.dump,
+				"DUMP")
 	}
 	if policy != "rollback" || back == "" || back == t.plan.To.Generation || !wasUp && t.plan.From.Generation == "" {
 		t.outcome(t.host.Name, HostOutcome{Outcome: "failed", Runs: t.plan.To.String()})
-		return "it is left on " + t.plan.To.String() + t.place(ctx, wasUp), "look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then: " + t.resumeCommand()
+		return "it is left on " + t.plan.To.String() + t.place(ctx, wasUp),
+			"look at: ghadeploy logs INVENTORY --limit " + t.host.Name + "; then: " + t.resumeCommand()
 	}
 	t.outcome(t.host.Name, HostOutcome{Outcome: "rolled back", Runs: t.plan.From.String()})
 	_ = t.hooks.host(ctx, hookOnRollback, t.host.Host, t.plan)

@@ -157,7 +157,8 @@ var brokenBy = []string{"DynamicUser", "EnvironmentFile (emptied)", "ExecStart",
 // managed tells whether the inventory says what a GF_ variable would set instead: all that
 // is written into grafana.ini, and what a cluster lives by in any case.
 func managed(name string, g *desired.Generation) bool {
-	for _, section := range []string{"SERVER_", "DATABASE_", "PATHS_", "UNIFIED_ALERTING_HA_", "LIVE_HA_", "REMOTE_CACHE_", "SECURITY_ADMIN_", "SECURITY_SECRET_KEY"} {
+	for _, section := range []string{"SERVER_", "DATABASE_", "PATHS_", "UNIFIED_ALERTING_HA_", "LIVE_HA_", "REMOTE_CACHE_", "SECURITY_ADMIN_",
+		"SECURITY_SECRET_KEY"} {
 		if strings.HasPrefix(name, "GF_"+section) {
 			return true
 		}
@@ -252,7 +253,8 @@ func followedDropIns(p inventory.Paths, f *Facts, g *desired.Generation) (out []
 // services are, where they set variables of Grafana's.
 func concerns(d *DropIn, p inventory.Paths) bool {
 	typeWide := path.Base(path.Dir(d.Path)) == "service.d"
-	return !typeWide || !strings.HasPrefix(d.Path, "/usr/lib/") || slices.ContainsFunc(d.Keys, func(k string) bool { return strings.HasPrefix(k, "GF_") })
+	return !typeWide || !strings.HasPrefix(d.Path, "/usr/lib/") ||
+		slices.ContainsFunc(d.Keys, func(k string) bool { return strings.HasPrefix(k, "GF_") })
 }
 
 // staleEnvironment says why the environment of a process is not that of its unit any more.

@@ -77,7 +77,8 @@ func causeOf(l grafana.LogLine) string {
 	if l.Error != "" {
 		return l.Error
 	}
-	if strings.HasPrefix(l.Message, "grafana-server.service:") || strings.Contains(l.Message, ".service: ") || strings.HasPrefix(l.Message, "Failed to start ") {
+	if strings.HasPrefix(l.Message, "grafana-server.service:") || strings.Contains(l.Message, ".service: ") ||
+		strings.HasPrefix(l.Message, "Failed to start ") {
 		return ""
 	}
 	return l.Message

@@ -73,7 +73,8 @@ dump is lost, and nobody is served meanwhile; the database as it is now is dumpe
 before, and named at the end.`
 	cmd.Flags().StringVar(&o.dump, "dump", "", "the dump, as \"backup --list\" shows it (required)")
 	cmd.Flags().BoolVar(&o.noBackup, "no-backup", false, "no dump of the database as it is now")
-	cmd.Flags().BoolVar(&o.noStart, "no-start", false, "put it into the database that the inventory names, and start nothing: for a move to another server")
+	cmd.Flags().BoolVar(&o.noStart, "no-start", false,
+		"put it into the database that the inventory names, and start nothing: for a move to another server")
 	return cmd
 }
 
@@ -87,7 +88,8 @@ func (a *app) restore(ctx context.Context, o restoreOptions) error {
 	}
 	defer s.Close()
 	if !a.flags.yes {
-		question := fmt.Sprintf("Restore %s on %s? Everything that was written to database %s since is lost.", o.dump, s.cluster.Name, s.cluster.Database.Name)
+		question := fmt.Sprintf("Restore %s on %s? Everything that was written to database %s since is lost.", o.dump, s.cluster.Name,
+			s.cluster.Database.Name)
 		yes, err := s.ask(s.ctx, question)
 		if err != nil {
 			return err

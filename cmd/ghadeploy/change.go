@@ -40,7 +40,8 @@ func (f *changeFlags) addSkipCheck(a *app, cmd *cobra.Command) {
 }
 
 func (f *changeFlags) addPause(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.pauseAfter, "pause-after", 0, "ask again after so many hosts, also with --yes; without a terminal the run ends there, with exit code 2")
+	cmd.Flags().IntVar(&f.pauseAfter, "pause-after", 0,
+		"ask again after so many hosts, also with --yes; without a terminal the run ends there, with exit code 2")
 }
 
 // addKnownBad is the flag of every command that a known fault of a version refuses.

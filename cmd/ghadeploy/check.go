@@ -56,12 +56,14 @@ func (a *app) check(ctx context.Context, o checkOptions) error {
 	if len(findings) == 0 && err != nil {
 		return err
 	}
-	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings, Errors: a.failures(err), Next: ui.AfterCheck(findings, a.inventoryName(), a.sameFlags())}
+	result := checkResult{Failed: len(check.Failed(findings)), Findings: findings, Errors: a.failures(err),
+		Next: ui.AfterCheck(findings, a.inventoryName(), a.sameFlags())}
 	if len(result.Errors) > 0 {
 		result.Next = result.Errors[0].Next // what did not answer comes first
 	}
 	if e := a.render(result, func() error {
-		if err := ui.WriteFindings(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), findings, a.flags.verbose); err != nil || len(result.Errors) > 0 {
+		if err := ui.WriteFindings(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), findings, a.flags.verbose); err != nil ||
+			len(result.Errors) > 0 {
 			return err // which are told below, with what to type
 		}
 		return ui.WriteNext(a.streams.Out, a.streams.OutStyle, a.streams.Columns(), result.Next)

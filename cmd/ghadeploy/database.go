@@ -36,9 +36,10 @@ type databaseCopyResult struct {
 
 func (a *app) databaseCopyCommand() *cobra.Command {
 	var o databaseCopyOptions
-	cmd := a.lookCommand("copy", "Copy a sqlite Grafana into the cluster's database, and compare every row", func(ctx context.Context, path string) error {
-		return a.databaseCopy(ctx, path, o)
-	})
+	cmd := a.lookCommand("copy", "Copy a sqlite Grafana into the cluster's database, and compare every row",
+		func(ctx context.Context, path string) error {
+			return a.databaseCopy(ctx, path, o)
+		})
 	cmd.Long = `Copy the content of a Grafana's sqlite file into the database of the inventory,
 and compare every row afterwards.
 
@@ -71,7 +72,8 @@ func (a *app) databaseCopy(ctx context.Context, path string, o databaseCopyOptio
 	case o.from == "", !ok, file == "":
 		return usage(form)
 	case kind != "sqlite" && kind != "sqlite3":
-		return usage("--from %s: only sqlite:FILE can be copied from; a PostgreSQL or MySQL database needs no copy: name it in the inventory", kind)
+		return usage("--from %s: only sqlite:FILE can be copied from; a PostgreSQL or MySQL database needs no copy: name it in the inventory",
+			kind)
 	case o.copy.Compare && (o.copy.Replace || o.copy.WithoutRefused):
 		return usage("--compare copies nothing: leave --replace and --without-refused-rows out")
 	}

@@ -59,7 +59,8 @@ func (a *app) exec(ctx context.Context, o execOptions) error {
 	if len(results) == 0 && err != nil {
 		return err
 	}
-	if e := a.render(execResult{results, a.failures(err)}, func() error { return ui.WriteExec(a.streams.Out, a.streams.OutStyle, results) }); e != nil {
+	if e := a.render(execResult{results, a.failures(err)},
+		func() error { return ui.WriteExec(a.streams.Out, a.streams.OutStyle, results) }); e != nil {
 		return e
 	}
 	if err != nil && !a.json() {

@@ -86,7 +86,8 @@ func (s *session) watchSignals(graceful bool) <-chan struct{} {
 			asked = true
 			close(interrupt)
 			s.progress.Aside(func() {
-				fmt.Fprintln(s.streams.Err, s.streams.ErrStyle.Warn("interrupted: the host at hand is finished first; press Ctrl-C again to stop at once"))
+				fmt.Fprintln(s.streams.Err,
+					s.streams.ErrStyle.Warn("interrupted: the host at hand is finished first; press Ctrl-C again to stop at once"))
 			})
 		}
 	})

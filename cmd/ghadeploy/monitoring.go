@@ -37,7 +37,8 @@ comes from --metrics-file of plan, apply and the like.`,
 			rules := monitoring.Rules(c, job)
 			return a.render(rules, func() error { _, err := rules.WriteTo(a.streams.Out); return err })
 		})
-	add("dashboard", "Print a dashboard, to be imported or provisioned", "  ghadeploy monitoring dashboard inventory.yaml > provisioning/dashboards/cluster.json",
+	add("dashboard", "Print a dashboard, to be imported or provisioned",
+		"  ghadeploy monitoring dashboard inventory.yaml > provisioning/dashboards/cluster.json",
 		func(c *inventory.Cluster) error { return a.document(monitoring.ForCluster(c, job)) })
 	return cmd
 }

@@ -13,18 +13,19 @@ type removeOptions struct {
 
 func (a *app) removeCommand() *cobra.Command {
 	var o removeOptions
-	cmd := a.hostCommand("remove [INVENTORY] HOST...", "Take Grafana off hosts: drain, stop, clean up what is ours and nothing else", &o.changeFlags, func(cmd *cobra.Command) error {
-		if err := a.someHosts(&o.changeFlags, "remove"); err != nil {
-			return err
-		}
-		return a.change(cmd.Context(), "remove", o.changeFlags, func(s *session) (*tasks.Result, error) {
-			result, err := s.runner.Remove(s.ctx, o.purge)
-			if err != nil || result == nil || !result.Changed {
-				return result, err
+	cmd := a.hostCommand("remove [INVENTORY] HOST...", "Take Grafana off hosts: drain, stop, clean up what is ours and nothing else",
+		&o.changeFlags, func(cmd *cobra.Command) error {
+			if err := a.someHosts(&o.changeFlags, "remove"); err != nil {
+				return err
 			}
-			return result, s.offerRemoval(o.write)
+			return a.change(cmd.Context(), "remove", o.changeFlags, func(s *session) (*tasks.Result, error) {
+				result, err := s.runner.Remove(s.ctx, o.purge)
+				if err != nil || result == nil || !result.Changed {
+					return result, err
+				}
+				return result, s.offerRemoval(o.write)
+			})
 		})
-	})
 	cmd.Flags().BoolVar(&o.purge, "purge", false, "also delete Grafana's data and logs on the host")
 	addWriteInventory(cmd, &o.write)
 	cmd.Long = `Take Grafana off hosts: drain and stop them, give the others their new peers, one

@@ -16,15 +16,16 @@ type rollbackOptions struct {
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var o rollbackOptions
-	cmd := a.hostCommand("rollback [INVENTORY] [HOST...]", "Go back to the generation before, with the same turns and gates", &o.changeFlags, func(cmd *cobra.Command) error {
-		return a.change(cmd.Context(), "rollback", o.changeFlags, func(s *session) (*tasks.Result, error) {
-			result, err := s.runner.Rollback(s.ctx, o.to, o.withDatabase)
-			if err != nil {
-				return result, err
-			}
-			return result, s.offerVersion(o.write, result)
+	cmd := a.hostCommand("rollback [INVENTORY] [HOST...]", "Go back to the generation before, with the same turns and gates", &o.changeFlags,
+		func(cmd *cobra.Command) error {
+			return a.change(cmd.Context(), "rollback", o.changeFlags, func(s *session) (*tasks.Result, error) {
+				result, err := s.runner.Rollback(s.ctx, o.to, o.withDatabase)
+				if err != nil {
+					return result, err
+				}
+				return result, s.offerVersion(o.write, result)
+			})
 		})
-	})
 	cmd.Long = `Go back to the previous good generation on every host, or to the one that --to
 names (see "ghadeploy releases"). Refused when the database was migrated since,
 unless --with-database names the dump to put back.

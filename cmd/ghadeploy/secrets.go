@@ -73,7 +73,8 @@ func (a *app) keygen(o keygenOptions) error {
 		return fmt.Errorf("make an age key: %w", err)
 	}
 	return a.render(keygenResult{file, key.Recipient().String()}, func() error {
-		_, err := fmt.Fprintf(a.streams.Out, "wrote the private key to %s\npublic key: %s\nnext: ghadeploy secrets encrypt --recipient %s\n", file, key.Recipient(), key.Recipient())
+		_, err := fmt.Fprintf(a.streams.Out, "wrote the private key to %s\npublic key: %s\nnext: ghadeploy secrets encrypt --recipient %s\n",
+			file, key.Recipient(), key.Recipient())
 		return err
 	})
 }

@@ -20,9 +20,10 @@ type trustResult struct {
 }
 
 func (a *app) trustCommand() *cobra.Command {
-	cmd := a.lookCommand("trust", "Show the SSH keys of the hosts, and add new ones to known_hosts", func(ctx context.Context, path string) error {
-		return a.trust(ctx, trustOptions{path: path})
-	})
+	cmd := a.lookCommand("trust", "Show the SSH keys of the hosts, and add new ones to known_hosts",
+		func(ctx context.Context, path string) error {
+			return a.trust(ctx, trustOptions{path: path})
+		})
 	cmd.Long = `Show the fingerprints of the SSH keys that the hosts present, and after a
 question add those that are not known to known_hosts. Compare them with what the
 hosts themselves say: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`
@@ -52,7 +53,8 @@ func (a *app) trust(ctx context.Context, o trustOptions) error {
 		if added < len(unknown) {
 			next = "trust"
 		}
-		_, err := fmt.Fprintf(a.streams.Out, "%s known, %d added\nnext: ghadeploy %s %s\n", ui.Count(len(keys)-len(unknown), "key"), added, next, remote.Quote(a.inventoryName())+a.sameFlags())
+		_, err := fmt.Fprintf(a.streams.Out, "%s known, %d added\nnext: ghadeploy %s %s\n", ui.Count(len(keys)-len(unknown), "key"), added, next,
+			remote.Quote(a.inventoryName())+a.sameFlags())
 		return err
 	})
 }

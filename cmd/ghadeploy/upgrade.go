@@ -127,7 +127,8 @@ func replacesPinned(src []byte, sums map[string]string) error {
 	}
 	for _, arch := range architectures {
 		if sums[arch] == "" && sums[""] == "" {
-			return usage("the inventory pins the checksum of the release it names now; next: add --sha256 %s with that of the new one", strings.TrimPrefix(arch+"=HEX", "="))
+			return usage("the inventory pins the checksum of the release it names now; next: add --sha256 %s with that of the new one",
+				strings.TrimPrefix(arch+"=HEX", "="))
 		}
 	}
 	return nil

@@ -68,7 +68,8 @@ func (a *app) validate(ctx context.Context, o validateOptions) error {
 	if err != nil {
 		return err
 	}
-	result := validateResult{Valid: true, File: o.path, Cluster: cluster.Name, Extends: cluster.Extends, Errors: []ui.Diagnostic{}, Warnings: ui.Diagnostics(cluster.Warnings)}
+	result := validateResult{Valid: true, File: o.path, Cluster: cluster.Name, Extends: cluster.Extends, Errors: []ui.Diagnostic{},
+		Warnings: ui.Diagnostics(cluster.Warnings)}
 	for _, h := range cluster.Hosts {
 		result.Hosts = append(result.Hosts, h.Name)
 	}
@@ -77,7 +78,8 @@ func (a *app) validate(ctx context.Context, o validateOptions) error {
 		if cluster.References > 0 && !o.resolve {
 			secrets = fmt.Sprintf("; %s to secrets not read (--resolve-secrets reads them)", ui.Count(cluster.References, "reference"))
 		}
-		_, err := fmt.Fprintf(a.streams.Out, "%s is valid: cluster %s, %s, Grafana %s%s\n", o.path, cluster.Name, ui.Count(len(cluster.Hosts), "host"), cluster.Grafana.Version, secrets)
+		_, err := fmt.Fprintf(a.streams.Out, "%s is valid: cluster %s, %s, Grafana %s%s\n", o.path, cluster.Name,
+			ui.Count(len(cluster.Hosts), "host"), cluster.Grafana.Version, secrets)
 		return err
 	})
 }

@@ -51,7 +51,8 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	}
 	defer s.Close()
 	if o.Chaos && !a.flags.yes {
-		yes, err := s.ask(s.ctx, fmt.Sprintf("Verify %s with chaos? Grafana is stopped and started on every host, one after another.", s.cluster.Name))
+		yes, err := s.ask(s.ctx,
+			fmt.Sprintf("Verify %s with chaos? Grafana is stopped and started on every host, one after another.", s.cluster.Name))
 		if err != nil {
 			return err
 		}
@@ -94,7 +95,8 @@ func (a *app) writeProof(o verifyOptions, record *report.Recorder, cluster strin
 	if o.report == "" {
 		return nil
 	}
-	page := report.Run{Cluster: cluster, Command: "verify", Tool: toolVersion().Version, Events: record.Events(), Proof: proof, Failures: a.failures(failed)}
+	page := report.Run{Cluster: cluster, Command: "verify", Tool: toolVersion().Version, Events: record.Events(), Proof: proof,
+		Failures: a.failures(failed)}
 	return a.writePage(o.report, page)
 }
 

@@ -17,7 +17,8 @@ import (
 )
 
 func addWriteInventory(cmd *cobra.Command, write *bool) {
-	cmd.Flags().BoolVar(write, "write-inventory", false, "on success write the change into the inventory too, without asking; comments and layout stay")
+	cmd.Flags().BoolVar(write, "write-inventory", false,
+		"on success write the change into the inventory too, without asking; comments and layout stay")
 }
 
 // offerInventory writes what a command did into the inventory, if the operator wants it:
@@ -88,7 +89,8 @@ func (s *session) offerVersion(write bool, r *tasks.Result) error {
 	question := fmt.Sprintf("Write grafana.version: %s into %s?", version, s.inventoryName())
 	return s.offerInventory(write, question, func(src []byte) ([]byte, error) {
 		if pinned, err := inventory.PinnedChecksum(src); err != nil || len(pinned) > 0 {
-			return nil, errors.New("it pins the checksum of the release that was left (grafana.artifact.sha256), and that of " + version + " is not known here")
+			return nil,
+				errors.New("it pins the checksum of the release that was left (grafana.artifact.sha256), and that of " + version + " is not known here")
 		}
 		return inventory.SetVersion(src, version)
 	})

@@ -13,7 +13,8 @@ const every = 4096
 
 // sumOf reads one side of a table as the target keeps it. Rows that it cannot keep are
 // counted apart.
-func sumOf(ctx context.Context, db Source, t *Table, columns, to []Column, progress func(int64)) (sum Sum, refused int64, notes []*Note, err error) {
+func sumOf(ctx context.Context, db Source, t *Table, columns, to []Column, progress func(int64)) (sum Sum, refused int64, notes []*Note,
+	err error) {
 	conv, h := newConverter(t.Name, to), newHasher()
 	var n int64
 	err = db.Rows(ctx, t, columns, 0, func(r Row) error {
@@ -70,7 +71,8 @@ func Compare(ctx context.Context, src Source, dst Target, p *Plan, o Options) (*
 				return err
 			})
 		})
-		theirs, refused, notes, err = sumOf(ctx, src, pr.source, pr.from, pr.to, func(n int64) { o.progress("compare", pr.target.Name, done+n, p.Rows) })
+		theirs, refused, notes,
+			err = sumOf(ctx, src, pr.source, pr.from, pr.to, func(n int64) { o.progress("compare", pr.target.Name, done+n, p.Rows) })
 		other.Wait()
 		if err == nil {
 			err = ourErr
@@ -84,7 +86,8 @@ func Compare(ctx context.Context, src Source, dst Target, p *Plan, o Options) (*
 		for _, n := range notes {
 			rep.Notes = append(rep.Notes, *n)
 		}
-		rep.Tables = append(rep.Tables, TableResult{Table: pr.target.Name, Rows: theirs.Rows, Checksum: theirs.String(), Broken: refused, Seconds: time.Since(began).Seconds()})
+		rep.Tables = append(rep.Tables,
+			TableResult{Table: pr.target.Name, Rows: theirs.Rows, Checksum: theirs.String(), Broken: refused, Seconds: time.Since(began).Seconds()})
 		rep.judge(i, ours, theirs)
 		o.progress("compare", pr.target.Name, done, p.Rows)
 	}

@@ -301,7 +301,8 @@ func usualTime(b []byte) (int64, bool) {
 		return 0, false
 	}
 	n := [6]int{}
-	for i, f := range [6]struct{ from, to, least, most int }{{0, 4, 0, 9999}, {5, 7, 1, 12}, {8, 10, 1, 28}, {11, 13, 0, 23}, {14, 16, 0, 59}, {17, 19, 0, 59}} {
+	for i, f := range [6]struct{ from, to, least, most int }{{0, 4, 0, 9999}, {5, 7, 1, 12}, {8, 10, 1, 28}, {11, 13, 0, 23}, {14, 16, 0, 59},
+		{17, 19, 0, 59}} {
 		n[i] = digits(b[f.from:f.to])
 		if n[i] < f.least || n[i] > f.most { // the end of a month is left to package time
 			return 0, false

@@ -104,7 +104,8 @@ func copyAll(ctx context.Context, src Source, dst Target, p *Plan, o Options, re
 		for _, n := range c.notes {
 			rep.Notes = append(rep.Notes, *n)
 		}
-		rep.Tables = append(rep.Tables, TableResult{Table: pr.target.Name, Rows: c.sum.Rows, Checksum: c.sum.String(), Broken: c.refused, Seconds: time.Since(began).Seconds()})
+		rep.Tables = append(rep.Tables,
+			TableResult{Table: pr.target.Name, Rows: c.sum.Rows, Checksum: c.sum.String(), Broken: c.refused, Seconds: time.Since(began).Seconds()})
 		if err := c.count(ctx, counters[pr.source.Name]); err != nil {
 			return nil, fmt.Errorf("number the rows of table %s: %w", pr.target.Name, err)
 		}

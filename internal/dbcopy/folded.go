@@ -91,7 +91,8 @@ func (p *Plan) foldedIndex(ctx context.Context, src Source, pr *pair, index []st
 		groups = append(groups, strings.Join(list, " and "))
 	}
 	slices.Sort(groups)
-	p.stop("rename one of each in the source, or copy into PostgreSQL", "table %s: %s tells no case (nor accents) apart in its index on %s, and takes these for the same: %s",
+	p.stop("rename one of each in the source, or copy into PostgreSQL",
+		"table %s: %s tells no case (nor accents) apart in its index on %s, and takes these for the same: %s",
 		pr.target.Name, p.Target, strings.Join(index, ", "), firstOf(groups))
 	return nil
 }

@@ -58,8 +58,10 @@ var enterprise = func() map[string]bool {
 // (pkg/services/sqlstore/migrations, ualert/ualert.go).
 var retired = []string{
 	"move dashboard alerts to unified alerting", "remove unified alerting data", "clear migration entry ", "create default alerting folders",
-	"create comment group table", "create comment table", "add index comment", "create dashboard_thumbnail table", "add unique indexes for dashboard_thumbnail",
-	"Add ds_uids column to dashboard_thumbnail table", "create live message table", "add index live_message.", "ObjectStore init: ", "EntityStore init: ",
+	"create comment group table", "create comment table", "add index comment", "create dashboard_thumbnail table",
+	"add unique indexes for dashboard_thumbnail",
+	"Add ds_uids column to dashboard_thumbnail table", "create live message table", "add index live_message.", "ObjectStore init: ",
+	"EntityStore init: ",
 }
 
 func isRetired(id string) bool {

@@ -29,7 +29,8 @@ type mysql struct {
 var mysqlClasses = map[string]Class{
 	"tinyint": IntClass, "smallint": IntClass, "mediumint": IntClass, "int": IntClass, "bigint": IntClass, "year": IntClass,
 	"float": Float32Class, "double": Float64Class, "decimal": DecimalClass,
-	"varchar": TextClass, "tinytext": TextClass, "text": TextClass, "mediumtext": TextClass, "longtext": TextClass, "enum": TextClass, "set": TextClass,
+	"varchar": TextClass, "tinytext": TextClass, "text": TextClass, "mediumtext": TextClass, "longtext": TextClass, "enum": TextClass,
+	"set":  TextClass,
 	"char": CharClass, "varbinary": BytesClass, "tinyblob": BytesClass, "blob": BytesClass, "mediumblob": BytesClass, "longblob": BytesClass,
 	"bit": BytesClass, "binary": BinaryClass, "datetime": TimeClass, "timestamp": TimeClass, "date": DateClass, "json": JSONClass,
 }
@@ -48,7 +49,8 @@ func OpenMySQL(ctx context.Context, db *sql.DB, kind, name string, read bool) (T
 		"SET SESSION time_zone = '+00:00'", "SET SESSION innodb_lock_wait_timeout = 15", "SET SESSION lock_wait_timeout = 15",
 	}
 	if read {
-		settings = append(settings, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+		settings = append(settings, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+			"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 	}
 	for _, s := range settings {
 		if err == nil {
@@ -132,28 +134,30 @@ func (m *mysql) Tables(ctx context.Context) ([]*Table, error) {
 	at := map[string]*Table{}
 	err := m.query(ctx, "SELECT t.TABLE_NAME, coalesce(t.ENGINE, ''), c.COLUMN_NAME, c.DATA_TYPE, coalesce(c.COLLATION_NAME, ''), coalesce(c.DATETIME_PRECISION, 0), c.EXTRA"+
 		" FROM information_schema.TABLES t JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME"+
-		" WHERE t.TABLE_SCHEMA = database() AND t.TABLE_TYPE = 'BASE TABLE' ORDER BY t.TABLE_NAME, c.ORDINAL_POSITION", func(v []driver.Value) error {
-		name := text(v[0])
-		if at[name] == nil {
-			at[name] = &Table{Name: name}
-			if engine := text(v[1]); !strings.EqualFold(engine, "InnoDB") {
-				at[name].Unsafe = "its engine " + shown([]byte(engine)) + " knows no transactions"
+		" WHERE t.TABLE_SCHEMA = database() AND t.TABLE_TYPE = 'BASE TABLE' ORDER BY t.TABLE_NAME, c.ORDINAL_POSITION",
+		func(v []driver.Value) error {
+			name := text(v[0])
+			if at[name] == nil {
+				at[name] = &Table{Name: name}
+				if engine := text(v[1]); !strings.EqualFold(engine, "InnoDB") {
+					at[name].Unsafe = "its engine " + shown([]byte(engine)) + " knows no transactions"
+				}
+				out = append(out, at[name])
 			}
-			out = append(out, at[name])
-		}
-		extra := strings.ToLower(text(v[6]))
-		c := Column{
-			Name: text(v[2]), Type: strings.ToLower(text(v[3])), Folds: strings.HasSuffix(text(v[4]), "_ci"),
-			Counts: strings.Contains(extra, "auto_increment"), Computed: strings.Contains(extra, "generated") && !strings.Contains(extra, "default_generated"),
-		}
-		c.Digits, _ = strconv.Atoi(text(v[5]))
-		var known bool
-		if c.Class, known = mysqlClasses[c.Type]; !known {
-			c.Class = OtherClass
-		}
-		at[name].Columns = append(at[name].Columns, c)
-		return nil
-	})
+			extra := strings.ToLower(text(v[6]))
+			c := Column{
+				Name: text(v[2]), Type: strings.ToLower(text(v[3])), Folds: strings.HasSuffix(text(v[4]), "_ci"),
+				Counts: strings.Contains(extra, "auto_increment"), Computed: strings.Contains(extra, "generated") &&
+					!strings.Contains(extra, "default_generated"),
+			}
+			c.Digits, _ = strconv.Atoi(text(v[5]))
+			var known bool
+			if c.Class, known = mysqlClasses[c.Type]; !known {
+				c.Class = OtherClass
+			}
+			at[name].Columns = append(at[name].Columns, c)
+			return nil
+		})
 	if err != nil {
 		return nil, fmt.Errorf("read the schema: %w", err)
 	}
@@ -182,7 +186,8 @@ func (m *mysql) Tables(ctx context.Context) ([]*Table, error) {
 
 // Size counts.
 func (m *mysql) Size(ctx context.Context, t *Table) (n int64, err error) {
-	err = m.query(ctx, "SELECT count(*) FROM "+quoteMySQL(t.Name), func(v []driver.Value) (err error) { n, err = strconv.ParseInt(text(v[0]), 10, 64); return err })
+	err = m.query(ctx, "SELECT count(*) FROM "+quoteMySQL(t.Name),
+		func(v []driver.Value) (err error) { n, err = strconv.ParseInt(text(v[0]), 10, 64); return err })
 	return n, err
 }
 
@@ -371,7 +376,8 @@ func appendQuoted(b, text []byte) []byte {
 // (https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html,
 // https://mariadb.com/kb/en/mariadb-error-code-reference/).
 var refusals = []uint16{
-	1048, 1062, 1118, 1216, 1264, 1265, 1292, 1364, 1365, 1366, 1367, 1406, 1441, 1452, 1557, 1586, 1690, 3140, 3141, 3156, 3819, 4025, 1761, 1762, 1411,
+	1048, 1062, 1118, 1216, 1264, 1265, 1292, 1364, 1365, 1366, 1367, 1406, 1441, 1452, 1557, 1586, 1690, 3140, 3141, 3156, 3819, 4025, 1761,
+	1762, 1411,
 }
 
 func ofRows(err error) bool {

@@ -25,9 +25,11 @@ type postgres struct {
 
 // The types of which Grafana's migrator makes columns, and what they keep.
 var postgresClasses = map[string]Class{
-	"boolean": BoolClass, "smallint": IntClass, "integer": IntClass, "bigint": IntClass, "real": Float32Class, "double precision": Float64Class,
-	"numeric": DecimalClass, "character varying": TextClass, "text": TextClass, "character": CharClass, "bytea": BytesClass,
-	"timestamp without time zone": TimeClass, "timestamp with time zone": TimeClass, "date": DateClass, "json": TextClass, "jsonb": JSONClass, "uuid": UUIDClass,
+	"boolean": BoolClass, "smallint": IntClass, "integer": IntClass, "bigint": IntClass, "real": Float32Class,
+	"double precision": Float64Class,
+	"numeric":          DecimalClass, "character varying": TextClass, "text": TextClass, "character": CharClass, "bytea": BytesClass,
+	"timestamp without time zone": TimeClass, "timestamp with time zone": TimeClass, "date": DateClass, "json": TextClass, "jsonb": JSONClass,
+	"uuid": UUIDClass,
 }
 
 // OpenPostgres takes one connection of a pool for itself. read begins a snapshot; without
@@ -47,7 +49,8 @@ func OpenPostgres(ctx context.Context, db *sql.DB, name string, read bool) (Targ
 		return nil
 	})
 	settings := []string{
-		"SET datestyle = 'ISO, YMD'", "SET timezone = 'UTC'", "SET bytea_output = 'hex'", "SET extra_float_digits = 1", "SET intervalstyle = 'iso_8601'",
+		"SET datestyle = 'ISO, YMD'", "SET timezone = 'UTC'", "SET bytea_output = 'hex'", "SET extra_float_digits = 1",
+		"SET intervalstyle = 'iso_8601'",
 		"SET client_encoding = 'UTF8'", "SET statement_timeout = 0", "SET idle_in_transaction_session_timeout = 0", "SET lock_timeout = '15s'",
 		"SET standard_conforming_strings = on", "SET row_security = off",
 	}
@@ -142,13 +145,14 @@ func (p *postgres) Tables(ctx context.Context) ([]*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the indexes: %w", err)
 	}
-	err = p.query(ctx, `SELECT c.relname, f.relname FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid JOIN pg_class f ON f.oid = x.confrelid
+	err = p.query(ctx,
+		`SELECT c.relname, f.relname FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid JOIN pg_class f ON f.oid = x.confrelid
 	 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND x.contype = 'f'`, func(v [][]byte) error {
-		if t := at[string(v[0])]; t != nil {
-			t.Needs = append(t.Needs, string(v[1]))
-		}
-		return nil
-	})
+			if t := at[string(v[0])]; t != nil {
+				t.Needs = append(t.Needs, string(v[1]))
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, fmt.Errorf("read the foreign keys: %w", err)
 	}
@@ -170,7 +174,8 @@ func (t *Table) unique(index, column string, primary bool) {
 
 // Size counts.
 func (p *postgres) Size(ctx context.Context, t *Table) (n int64, err error) {
-	err = p.query(ctx, "SELECT count(*) FROM "+quotePostgres(t.Name), func(v [][]byte) (err error) { n, err = strconv.ParseInt(string(v[0]), 10, 64); return err })
+	err = p.query(ctx, "SELECT count(*) FROM "+quotePostgres(t.Name),
+		func(v [][]byte) (err error) { n, err = strconv.ParseInt(string(v[0]), 10, 64); return err })
 	return n, err
 }
 

@@ -178,7 +178,8 @@ func sqliteValue(s *sqlite3.Stmt, i int) Value {
 func (f *sqliteFile) Counters(context.Context) (map[string]int64, error) {
 	out := map[string]int64{}
 	there := false
-	if err := f.query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", func(*sqlite3.Stmt) error { there = true; return nil }); err != nil || !there {
+	if err := f.query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'",
+		func(*sqlite3.Stmt) error { there = true; return nil }); err != nil || !there {
 		return out, err
 	}
 	err := f.query("SELECT name, seq FROM sqlite_sequence", func(s *sqlite3.Stmt) error {

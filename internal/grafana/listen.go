@@ -160,7 +160,8 @@ func (s *settings) listenKey(section string, k Key) (Key, bool) {
 		}
 		_, notIP := netip.ParseAddr(addr)
 		if notIP != nil && !takesName(s.node.Version) {
-			s.refuse(full, "server.http_addr %q is a name: Grafana %s does not start with one (since 11.1.0); write an IP address", addr, s.node.Version)
+			s.refuse(full, "server.http_addr %q is a name: Grafana %s does not start with one (since 11.1.0); write an IP address", addr,
+				s.node.Version)
 			return k, false
 		}
 		if strings.Contains(addr, "%") {

@@ -10,7 +10,8 @@ import (
 // are Live's; every node subscribes to one channel there.
 func ForeignLive(v Version, redis, prefix string) (cause, fix string) {
 	if LivePrefix(v) {
-		return fmt.Sprintf("another cluster uses the prefix %s on the Redis at %s, or a host that is no longer in the inventory still runs", prefix, redis),
+		return fmt.Sprintf("another cluster uses the prefix %s on the Redis at %s, or a host that is no longer in the inventory still runs",
+				prefix, redis),
 			"give live.redis.prefix a name of its own"
 	}
 	since, _ := Since("live", "ha_prefix")

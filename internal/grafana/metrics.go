@@ -109,7 +109,8 @@ func ParseMetrics(r io.Reader) (Metrics, error) {
 		m.PeerNames = append(m.PeerNames, s.label("peer"))
 	}
 	for _, s := range samples(f, "grafana_plugin_build_info") {
-		m.Plugins = append(m.Plugins, PluginBuild{ID: s.label("plugin_id"), Type: s.label("plugin_type"), Version: s.label("version"), Signature: s.label("signature_status")})
+		m.Plugins = append(m.Plugins,
+			PluginBuild{ID: s.label("plugin_id"), Type: s.label("plugin_type"), Version: s.label("version"), Signature: s.label("signature_status")})
 	}
 	slices.SortFunc(m.Plugins, func(a, b PluginBuild) int { return strings.Compare(a.ID, b.ID) })
 	return m, nil

@@ -246,7 +246,8 @@ func (l *linter) datasources(name string, root *yaml.Node) {
 		for i := 0; i+1 < len(secure.Content); i += 2 {
 			v := resolve(secure.Content[i+1])
 			if literalDollar.MatchString(v.Value) && !wholeVariable.MatchString(v.Value) {
-				l.report(Warning, name, v.Line, "secureJsonData.%s holds a $, which Grafana expands as a variable; write $$ for a literal one", secure.Content[i].Value)
+				l.report(Warning, name, v.Line, "secureJsonData.%s holds a $, which Grafana expands as a variable; write $$ for a literal one",
+					secure.Content[i].Value)
 			}
 		}
 	}

@@ -37,7 +37,8 @@ func (l *linter) dashboards() error {
 		dir, ok := l.inside(p.path)
 		if !ok {
 			if p.path != "" {
-				l.report(Warning, p.file, p.line, "the path %s of provider %q is not part of the tree: every host must have the same files there", p.path, p.name)
+				l.report(Warning, p.file, p.line, "the path %s of provider %q is not part of the tree: every host must have the same files there",
+					p.path, p.name)
 			}
 			continue
 		}

@@ -20,7 +20,8 @@ func (s *settings) alerting() {
 	}
 	if !HasUnifiedAlerting(v) {
 		if a.Mode != Alone && a.Mode != "" {
-			s.refuse("alerting.ha", "%w; set alerting.legacy: true for the alerting of before 8, or for one host alone alerting.ha: none", unknownKey(v, ua, "ha_peers"))
+			s.refuse("alerting.ha", "%w; set alerting.legacy: true for the alerting of before 8, or for one host alone alerting.ha: none",
+				unknownKey(v, ua, "ha_peers"))
 		}
 		return
 	}
@@ -43,7 +44,8 @@ func (s *settings) alerting() {
 	}
 	if a.SingleNodeEvaluation {
 		if a.Mode != Gossip && a.Mode != OnRedis {
-			s.refuse("unified_alerting.ha_single_node_evaluation", "ha_single_node_evaluation without a cluster evaluates wrongly and says nothing; it needs alerting.ha gossip or redis")
+			s.refuse("unified_alerting.ha_single_node_evaluation",
+				"ha_single_node_evaluation without a cluster evaluates wrongly and says nothing; it needs alerting.ha gossip or redis")
 		}
 		s.singleEvaluation()
 	}
@@ -95,7 +97,8 @@ func (s *settings) gossip(a Alerting) {
 	}
 	ip, err := netip.ParseAddr(s.node.PerNode.Address)
 	if err != nil {
-		s.refuse("hosts", "unified_alerting.ha_advertise_address needs an IP address, %q is none (Grafana does not resolve names here)", s.node.PerNode.Address)
+		s.refuse("hosts", "unified_alerting.ha_advertise_address needs an IP address, %q is none (Grafana does not resolve names here)",
+			s.node.PerNode.Address)
 		return
 	}
 	if ip.IsUnspecified() || ip.IsLoopback() {

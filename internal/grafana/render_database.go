@@ -17,7 +17,8 @@ func (s *settings) database() {
 		s.mysql(d)
 	case "sqlite3":
 		if len(s.node.Alerting.Peers) > 1 {
-			s.refuse("database.type", "database.type sqlite3 cannot be shared by %d hosts (#23233); use postgres or mysql", len(s.node.Alerting.Peers))
+			s.refuse("database.type", "database.type sqlite3 cannot be shared by %d hosts (#23233); use postgres or mysql",
+				len(s.node.Alerting.Peers))
 		}
 		return
 	default:
@@ -40,7 +41,8 @@ func (s *settings) database() {
 
 func (s *settings) pool(d Database) {
 	if d.MaxOpenConn == 1 {
-		s.refuse("database.max_open_conn", "database.max_open_conn 1 deadlocks: the migration lock holds one connection while migrations use another")
+		s.refuse("database.max_open_conn",
+			"database.max_open_conn 1 deadlocks: the migration lock holds one connection while migrations use another")
 	}
 	if d.MaxOpenConn < 0 || d.MaxIdleConn < 0 || d.ConnMaxLifetime < 0 {
 		s.refuse("database", "database pool settings must not be negative")
@@ -95,7 +97,8 @@ func (s *settings) mysql(d Database) {
 	s.set(db, "ssl_mode", mode)
 	if mode == "true" || mode == "skip-verify" {
 		if d.CACert == "" {
-			s.refuse("database.ca_cert", "database.ca_cert must be given: with ssl_mode %s Grafana reads a CA file for MySQL and fails without", mode)
+			s.refuse("database.ca_cert", "database.ca_cert must be given: with ssl_mode %s Grafana reads a CA file for MySQL and fails without",
+				mode)
 		}
 		name := d.ServerName
 		if name == "" {

@@ -29,7 +29,8 @@ func (s *settings) cache() {
 	case r.Cluster || r.SentinelMaster != "":
 		s.refuse("remote_cache.redis", "remote_cache: Grafana's cache speaks to a single Redis; cluster and sentinel are not supported")
 	case r.TLS && (r.CACert != "" || r.Cert != ""):
-		s.refuse("remote_cache.redis", "remote_cache: Grafana's cache trusts the system's CAs only; put the CA into the host's trust store and drop ca_cert")
+		s.refuse("remote_cache.redis",
+			"remote_cache: Grafana's cache trusts the system's CAs only; put the CA into the host's trust store and drop ca_cert")
 	}
 	s.put("remote_cache", "connstr", setting{value: s.connstr(r), secret: r.Password != ""})
 	s.want("remote_cache", "prefix", r.Prefix)
@@ -76,7 +77,8 @@ func (s *settings) live() {
 	}
 	s.set("live", "ha_engine", "redis")
 	if r.Cluster || r.SentinelMaster != "" || strings.Contains(r.Address, ",") {
-		s.refuse("live.redis", "live.redis: Grafana Live speaks to a single Redis; put a proxy that follows the master in front of cluster or sentinel")
+		s.refuse("live.redis",
+			"live.redis: Grafana Live speaks to a single Redis; put a proxy that follows the master in front of cluster or sentinel")
 		return
 	}
 	if r.Username != "" || r.TLS || r.DB != 0 {

@@ -105,11 +105,13 @@ func (u Unit) Problems() []error {
 		errs = append(errs, fmt.Errorf("systemd %d is too old; %d is the least", u.Systemd, systemdMin))
 	}
 	if u.Systemd < systemdKernel && (underSystem(u.DataPath) || underSystem(u.LogPath)) {
-		errs = append(errs, fmt.Errorf("systemd %d cannot make %s and %s writable under ProtectSystem=; put them below /var", u.Systemd, u.DataPath, u.LogPath))
+		errs = append(errs,
+			fmt.Errorf("systemd %d cannot make %s and %s writable under ProtectSystem=; put them below /var", u.Systemd, u.DataPath, u.LogPath))
 	}
 	if u.privileged() && u.Systemd < systemdAmbient {
-		errs = append(errs, fmt.Errorf("port %d needs a capability that systemd %d cannot give (since %d); use a port above 1023 and the load balancer",
-			u.Port, u.Systemd, systemdAmbient))
+		errs = append(errs,
+			fmt.Errorf("port %d needs a capability that systemd %d cannot give (since %d); use a port above 1023 and the load balancer",
+				u.Port, u.Systemd, systemdAmbient))
 	}
 	return errs
 }

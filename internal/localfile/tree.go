@@ -138,5 +138,6 @@ func (t *tree) outside(full string, d fs.DirEntry, err error) error {
 		return err
 	}
 	target, _ := os.Readlink(full)
-	return fmt.Errorf("%s is a link to %q, which leaves %s or is not there: copy what it points to into the folder (%w)", full, target, t.dir, err)
+	return fmt.Errorf("%s is a link to %q, which leaves %s or is not there: copy what it points to into the folder (%w)", full, target, t.dir,
+		err)
 }

@@ -16,6 +16,7 @@ func WriteBackups(w io.Writer, s Style, columns int, backups []database.Backup) 
 	for i, b := range backups {
 		rows[i] = []string{b.Host, b.Path, b.Version, clockDate(b.Time), size(b.Size)}
 	}
-	_, err := io.WriteString(w, table(s, []column{{title: "HOST"}, {title: "DUMP"}, {title: "VERSION", drop: 2}, {title: "TIME", drop: 1}, {title: "SIZE", drop: 3, right: true}}, rows, columns))
+	_, err := io.WriteString(w, table(s, []column{{title: "HOST"}, {title: "DUMP"}, {title: "VERSION", drop: 2}, {title: "TIME", drop: 1},
+		{title: "SIZE", drop: 3, right: true}}, rows, columns))
 	return err
 }

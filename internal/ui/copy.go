@@ -15,11 +15,13 @@ import (
 func WriteCopy(w io.Writer, s Style, columns int, r *dbcopy.Report, all bool) error {
 	var b strings.Builder
 	if rows := copyRows(s, r, all); len(rows) > 0 {
-		heads := []column{{title: "TABLE"}, {title: "ROWS", right: true}, {title: "IN THE TARGET", right: true}, {title: "CHECKSUM", drop: 1}, {title: "RESULT"}}
+		heads := []column{{title: "TABLE"}, {title: "ROWS", right: true}, {title: "IN THE TARGET", right: true}, {title: "CHECKSUM", drop: 1},
+			{title: "RESULT"}}
 		b.WriteString(table(s, heads, rows, columns))
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(&b, "%s  %s.%s, %s: %s (%s)\n", s.Warn("changed"), n.Table, n.Column, plural(int(n.Rows), "row"), n.What, some(n.Keys, n.Rows))
+		fmt.Fprintf(&b, "%s  %s.%s, %s: %s (%s)\n", s.Warn("changed"), n.Table, n.Column, plural(int(n.Rows), "row"), n.What,
+			some(n.Keys, n.Rows))
 	}
 	for _, x := range r.Broken {
 		fmt.Fprintf(&b, "%s  %s, %s: %s\n", s.Bad("refused"), x.Table, x.Key, x.Cause)
@@ -76,7 +78,8 @@ func copySentence(r *dbcopy.Report) string {
 	tables := plural(len(r.Tables), "table")
 	switch {
 	case r.Committed && r.Refused > 0:
-		return fmt.Sprintf("copied %d rows of %s in %.1f s and compared them; %s left out\n", r.Rows, tables, r.Seconds, plural(int(r.Refused), "refused row"))
+		return fmt.Sprintf("copied %d rows of %s in %.1f s and compared them; %s left out\n", r.Rows, tables, r.Seconds,
+			plural(int(r.Refused), "refused row"))
 	case r.Committed:
 		return fmt.Sprintf("copied %d rows of %s in %.1f s; every row was compared and is equal\n", r.Rows, tables, r.Seconds)
 	case r.CopySeconds > 0:

@@ -50,7 +50,8 @@ func Diagnostics(ds inventory.Diagnostics) []Diagnostic {
 
 // checkFailure says how to go on: with what was wrong corrected, or in spite of it.
 func checkFailure(e *tasks.CheckError) Failure {
-	f := Failure{Kind: "check", Message: plural(len(e.Failed), "check") + " failed:\n" + strings.Join(e.Failed, "\n"), State: "nothing was touched", Next: "ghadeploy check INVENTORY"}
+	f := Failure{Kind: "check", Message: plural(len(e.Failed), "check") + " failed:\n" + strings.Join(e.Failed, "\n"),
+		State: "nothing was touched", Next: "ghadeploy check INVENTORY"}
 	if len(e.Names) > 0 {
 		f.Next += "; to go on in spite of it: --skip-check " + strings.Join(e.Names, ",")
 	}
@@ -113,14 +114,16 @@ func failure(err error) Failure {
 	case errors.As(err, &beyond):
 		return beyondFailure(beyond)
 	case errors.As(err, &diagnostics):
-		return Failure{Kind: "inventory", Message: plural(len(diagnostics), "mistake") + " in the inventory", Diagnostics: Diagnostics(diagnostics)}
+		return Failure{Kind: "inventory", Message: plural(len(diagnostics), "mistake") + " in the inventory",
+			Diagnostics: Diagnostics(diagnostics)}
 	case errors.As(err, &gate):
 		return Failure{Kind: "gate", Host: gate.Host, Step: "gate:" + gate.Gate, State: gate.State, Next: gate.Next, Journal: gate.Journal,
 			Message: gateMessage(gate)}
 	case errors.As(err, &unreachable):
 		return unreachableFailure(err, unreachable)
 	case errors.As(err, &host):
-		return Failure{Kind: "failed", Host: host.Host, Step: host.Step, State: host.State, Next: host.Next, Message: fmt.Sprintf("%s: %v", host.Step, host.Cause)}
+		return Failure{Kind: "failed", Host: host.Host, Step: host.Step, State: host.State, Next: host.Next,
+			Message: fmt.Sprintf("%s: %v", host.Step, host.Cause)}
 	case errors.As(err, &locked):
 		return lockedFailure(locked)
 	case errors.As(err, &check):

@@ -95,7 +95,8 @@ func findingsTotal(s Style, all []check.Finding) string {
 	for _, f := range all {
 		count[f.Severity]++
 	}
-	text := fmt.Sprintf("%d ok · %s · %d failed · %d not tried", count[check.OK], plural(count[check.Warning], "warning"), count[check.Fail], count[check.Skipped])
+	text := fmt.Sprintf("%d ok · %s · %d failed · %d not tried", count[check.OK], plural(count[check.Warning], "warning"), count[check.Fail],
+		count[check.Skipped])
 	switch {
 	case count[check.Fail] > 0:
 		return s.Bad(text)

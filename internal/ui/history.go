@@ -46,15 +46,18 @@ func WriteRun(w io.Writer, s Style, columns int, r journal.Run) error {
 		fmt.Fprintf(&b, "  %s%s\n", s.Faint(pad(h, 11)), runOutcome(s, r.Hosts[h]))
 	}
 	if len(r.Doubts) > 0 {
-		fmt.Fprintf(&b, "  %s\n", s.Warn("the journal of "+strings.Join(r.Doubts, ", ")+" tells another beginning or end of this run: it was away, or it lies"))
+		fmt.Fprintf(&b, "  %s\n", s.Warn("the journal of "+strings.Join(r.Doubts,
+			", ")+" tells another beginning or end of this run: it was away, or it lies"))
 	}
 	rows := make([][]string, 0, len(r.Entries))
 	for _, e := range r.Entries {
-		rows = append(rows, []string{clock(e.Time), e.Host, stepName(e.Step), runOutcome(s, e.Result), strings.Trim(took(e.Seconds), " ()"), cleanLine(e.Message)})
+		rows = append(rows, []string{clock(e.Time), e.Host, stepName(e.Step), runOutcome(s, e.Result), strings.Trim(took(e.Seconds),
+			" ()"), cleanLine(e.Message)})
 	}
 	if len(rows) > 0 {
 		b.WriteByte('\n')
-		b.WriteString(table(s, []column{{title: "TIME"}, {title: "HOST"}, {title: "STEP"}, {title: "RESULT"}, {title: "TOOK", right: true}, {title: ""}}, rows, columns))
+		b.WriteString(table(s, []column{{title: "TIME"}, {title: "HOST"}, {title: "STEP"}, {title: "RESULT"}, {title: "TOOK", right: true},
+			{title: ""}}, rows, columns))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -105,7 +108,8 @@ func WriteReleases(w io.Writer, s Style, columns int, hosts []tasks.HostReleases
 			rows = append(rows, []string{name, g.ID, g.Version, age, marks(s, g)})
 		}
 	}
-	_, err := io.WriteString(w, table(s, []column{{title: "HOST"}, {title: "GENERATION"}, {title: "VERSION"}, {title: "CREATED", drop: 1, right: true}, {title: ""}}, rows, columns))
+	_, err := io.WriteString(w, table(s, []column{{title: "HOST"}, {title: "GENERATION"}, {title: "VERSION"},
+		{title: "CREATED", drop: 1, right: true}, {title: ""}}, rows, columns))
 	return err
 }
 
@@ -159,7 +163,8 @@ func WriteLocks(w io.Writer, s Style, columns int, locks []lock.Status) error {
 			rows = append(rows, []string{l.Host, s.Good("free"), "", "", ""})
 		}
 	}
-	_, err := io.WriteString(w, table(s, []column{{title: "HOST"}, {title: "LOCK"}, {title: "BY"}, {title: "SINCE", drop: 1}, {title: "WHY"}}, rows, columns))
+	_, err := io.WriteString(w,
+		table(s, []column{{title: "HOST"}, {title: "LOCK"}, {title: "BY"}, {title: "SINCE", drop: 1}, {title: "WHY"}}, rows, columns))
 	return err
 }
 
@@ -179,6 +184,7 @@ func WriteHostKeys(w io.Writer, s Style, columns int, keys []tasks.HostKey) erro
 		}
 		rows = append(rows, []string{k.Host, k.Type, k.Fingerprint, known})
 	}
-	_, err := io.WriteString(w, table(s, []column{{title: "HOST"}, {title: "TYPE", drop: 1}, {title: "FINGERPRINT"}, {title: ""}}, rows, columns))
+	_, err := io.WriteString(w,
+		table(s, []column{{title: "HOST"}, {title: "TYPE", drop: 1}, {title: "FINGERPRINT"}, {title: ""}}, rows, columns))
 	return err
 }

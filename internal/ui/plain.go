@@ -46,7 +46,8 @@ func NewPlain(s Streams, verbose bool) *Plain {
 }
 
 func newPlain(w io.Writer, s Style, verbose bool, now func() time.Time) *Plain {
-	return &Plain{w: w, style: s, verbose: verbose, now: now, written: now(), wait: firstSign, stop: make(chan struct{}), done: make(chan struct{})}
+	return &Plain{w: w, style: s, verbose: verbose, now: now, written: now(), wait: firstSign, stop: make(chan struct{}),
+		done: make(chan struct{})}
 }
 
 // Event implements [Progress].

@@ -21,11 +21,13 @@ func StatusText(s Style, columns int, st *tasks.Status, now time.Time) string {
 	var b strings.Builder
 	head := []column{
 		{title: "HOST"}, {title: "STATE"}, {title: "VERSION"}, {title: "GENERATION", drop: 5}, {title: "UP", drop: 4, right: true},
-		{title: "DATABASE", drop: 2}, {title: "CONNECTIONS", drop: 7}, {title: "ALERTING", drop: 1}, {title: "LIVE", drop: 1}, {title: "BALANCER", drop: 3}, {title: "DISK FREE", drop: 6, right: true},
+		{title: "DATABASE", drop: 2}, {title: "CONNECTIONS", drop: 7}, {title: "ALERTING", drop: 1}, {title: "LIVE", drop: 1},
+		{title: "BALANCER", drop: 3}, {title: "DISK FREE", drop: 6, right: true},
 	}
 	rows := make([][]string, len(st.Hosts))
 	for i, h := range st.Hosts {
-		rows[i] = []string{h.Host, state(s, h), h.Version, generation(s, h), ago(h.Since, now), databaseCell(s, h), connections(h), alerting(h), number(h.LiveNodes), balancer(s, h), disk(h.DiskFree)}
+		rows[i] = []string{h.Host, state(s, h), h.Version, generation(s, h), ago(h.Since, now), databaseCell(s, h), connections(h), alerting(h),
+			number(h.LiveNodes), balancer(s, h), disk(h.DiskFree)}
 	}
 	b.WriteString(table(s, head, rows, columns))
 	for _, h := range st.Hosts {

@@ -17,11 +17,13 @@ func WriteProof(w io.Writer, s Style, columns int, r *verify.Report) error {
 	for _, k := range kinds {
 		rows = append(rows, proofRow(s, k, byKind[k]))
 	}
-	b.WriteString(table(s, []column{{title: ""}, {title: "PROOF"}, {title: "STEPS", right: true}, {title: "TOOK", right: true}, {title: ""}}, rows, columns))
+	b.WriteString(table(s, []column{{title: ""}, {title: "PROOF"}, {title: "STEPS", right: true}, {title: "TOOK", right: true}, {title: ""}},
+		rows, columns))
 	for _, step := range r.Failed() {
 		proofFailure(&b, s, columns, step)
 	}
-	verdict := s.Good(fmt.Sprintf("%s is highly available: %s proved in %s", r.Cluster, plural(len(r.Steps)-skipped(r.Steps), "step"), span(seconds(r.Seconds))))
+	verdict := s.Good(fmt.Sprintf("%s is highly available: %s proved in %s", r.Cluster, plural(len(r.Steps)-skipped(r.Steps), "step"),
+		span(seconds(r.Seconds))))
 	if !r.OK {
 		verdict = s.Bad(fmt.Sprintf("%s: %d of %s failed", r.Cluster, len(r.Failed()), plural(len(r.Steps), "step")))
 	}

@@ -24,11 +24,13 @@ import (
 func (s Store) published(ctx context.Context, src string) (string, error) {
 	b, err := s.get(ctx, src+".sha256", 1<<16)
 	if err != nil {
-		return "", &Error{fmt.Sprintf("no checksum for %s: %v", desired.RedactURL(src), err), "write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
+		return "", &Error{fmt.Sprintf("no checksum for %s: %v", desired.RedactURL(src), err),
+			"write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
 	}
 	sum, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
 	if _, err := hex.DecodeString(sum); err != nil || len(sum) != 64 {
-		return "", &Error{fmt.Sprintf("%s.sha256 holds no SHA-256", desired.RedactURL(src)), "write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
+		return "", &Error{fmt.Sprintf("%s.sha256 holds no SHA-256", desired.RedactURL(src)),
+			"write the archive's checksum into grafana.artifact.sha256 in INVENTORY; its release page shows it"}
 	}
 	return strings.ToLower(sum), nil
 }
@@ -54,7 +56,8 @@ func (s Store) get(ctx context.Context, u string, limit int64) ([]byte, error) {
 // download fetches a release once into the cache; its name there is its checksum.
 func (s Store) download(ctx context.Context, src, want string) (string, error) {
 	if sum, err := hex.DecodeString(want); err != nil || len(sum) != sha256.Size {
-		return "", &Error{fmt.Sprintf("%q is no SHA-256", want), "correct the sha256 of " + desired.RedactURL(src) + " in INVENTORY"} // it becomes a name
+		// it becomes a name
+		return "", &Error{fmt.Sprintf("%q is no SHA-256", want), "correct the sha256 of " + desired.RedactURL(src) + " in INVENTORY"}
 	}
 	path := filepath.Join(s.dir, "downloads", want+".tar.gz")
 	if err := localfile.Check(path); err == nil {
@@ -71,7 +74,8 @@ func (s Store) download(ctx context.Context, src, want string) (string, error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return "", &Error{fmt.Sprintf("download %s: %s", desired.RedactURL(src), res.Status), "correct the URL in INVENTORY: what it says is not there, or not for us"}
+		return "", &Error{fmt.Sprintf("download %s: %s", desired.RedactURL(src), res.Status),
+			"correct the URL in INVENTORY: what it says is not there, or not for us"}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
@@ -88,7 +92,8 @@ func (s Store) download(ctx context.Context, src, want string) (string, error) {
 		return "", fmt.Errorf("download %s: %w", desired.RedactURL(src), err)
 	}
 	if have := hex.EncodeToString(sum.Sum(nil)); have != want {
-		return "", &Error{fmt.Sprintf("%s has the SHA-256 %s, expected %s: the download is damaged or not what was published", desired.RedactURL(src), have, want),
+		return "", &Error{fmt.Sprintf("%s has the SHA-256 %s, expected %s: the download is damaged or not what was published",
+			desired.RedactURL(src), have, want),
 			"try again; when it says the same, compare the sha256 in INVENTORY with the one that the publisher shows"}
 	}
 	return path, os.Rename(tmp.Name(), path)

@@ -168,7 +168,8 @@ func (p *haproxy) stranger(servers []serverState, h *inventory.Host) error {
 	for _, s := range servers {
 		names = append(names, s.name+" "+s.address)
 	}
-	return fmt.Errorf("backend %q has no server named %s or at %s:%d (it has %s)", p.backend, h.Name, h.Address, desired.Listens(h).Port, strings.Join(names, ", "))
+	return fmt.Errorf("backend %q has no server named %s or at %s:%d (it has %s)", p.backend, h.Name, h.Address, desired.Listens(h).Port,
+		strings.Join(names, ", "))
 }
 
 // set gives a server an administrative state: ready, drain or maint.

@@ -26,7 +26,8 @@ func findSocket(config string) (string, error) {
 		weak = address
 	}
 	if weak != "" {
-		return "", errors.New("its stats socket " + weak + " does not have `level admin`, which draining needs; add it in section global and reload HAProxy")
+		return "", errors.New("its stats socket " + weak +
+			" does not have `level admin`, which draining needs; add it in section global and reload HAProxy")
 	}
 	return "", errors.New("it has no stats socket; add `stats socket /run/haproxy/admin.sock mode 660 level admin` to section global and reload HAProxy, or set load_balancer.socket")
 }

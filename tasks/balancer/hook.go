@@ -162,7 +162,8 @@ func (h *hook) post(ctx context.Context, url, action string, host *inventory.Hos
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode/100 != 2 {
-		return "", fmt.Errorf("load_balancer.%s for %s: %s answers %s: %s", action, host.Name, req.URL.Redacted(), resp.Status, firstLine(string(answer)))
+		return "",
+			fmt.Errorf("load_balancer.%s for %s: %s answers %s: %s", action, host.Name, req.URL.Redacted(), resp.Status, firstLine(string(answer)))
 	}
 	return string(answer), nil
 }

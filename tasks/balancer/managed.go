@@ -125,7 +125,8 @@ func definedOutside(config, cluster, backend string) bool {
 func planConfig(c *inventory.Cluster, at *places, config string) (Change, error) {
 	if definedOutside(config, c.Name, backendName(c.LoadBalancer)) {
 		begin, _ := markers(c.Name)
-		return Change{}, fmt.Errorf("backend %q is defined outside of %q already: remove it there, or set load_balancer.manage: false", backendName(c.LoadBalancer), begin)
+		return Change{}, fmt.Errorf("backend %q is defined outside of %q already: remove it there, or set load_balancer.manage: false",
+			backendName(c.LoadBalancer), begin)
 	}
 	block := renderBackend(c, at)
 	after, old, err := splice(config, c.Name, block)

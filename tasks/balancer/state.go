@@ -46,7 +46,8 @@ type State struct {
 // merge adds the opinion of one more balancer.
 func (s State) merge(balancer string, o State) State {
 	if s.Balancers == nil {
-		s = State{Status: o.Status, Sessions: o.Sessions, Since: o.Since, CheckedBy: o.CheckedBy, Drained: o.Drained, Balancers: map[string]Status{}}
+		s = State{Status: o.Status, Sessions: o.Sessions, Since: o.Since, CheckedBy: o.CheckedBy, Drained: o.Drained,
+			Balancers: map[string]Status{}}
 	} else {
 		switch {
 		case o.Status.worse(s.Status):

@@ -102,7 +102,8 @@ func noDump(missing *database.NoToolsError, now bool) []Finding {
 	case len(missing.Hosts) == 0:
 		return []Finding{skipped("no host's facts could be read", later, "ghadeploy check again once they can")}
 	case now:
-		return []Finding{fail(missing.What(), "this run dumps the database before the first host changes", missing.Fix()+"; or go on without a dump: --no-backup")}
+		return []Finding{fail(missing.What(), "this run dumps the database before the first host changes",
+			missing.Fix()+"; or go on without a dump: --no-backup")}
 	}
 	return []Finding{warn(missing.What(), later, missing.Fix()+"; or upgrade without a dump, and without a way back: --no-backup")}
 }

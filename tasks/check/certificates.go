@@ -72,7 +72,8 @@ func certificateFile(what, cert, key string, now time.Time) []Finding {
 	}
 	if key != "" {
 		if _, err := localfile.KeyPair(context.Background(), cert, key); err != nil {
-			return []Finding{fail(what+": certificate and key do not go together: "+err.Error(), "TLS would not start", "give the key that the certificate was made for")}
+			return []Finding{fail(what+": certificate and key do not go together: "+err.Error(), "TLS would not start",
+				"give the key that the certificate was made for")}
 		}
 	}
 	block, _ := pem.Decode(text)
@@ -86,11 +87,13 @@ func certificateFile(what, cert, key string, now time.Time) []Finding {
 	left := parsed.NotAfter.Sub(now)
 	switch {
 	case now.Before(parsed.NotBefore):
-		return []Finding{fail(what+": "+cert+" is not valid before "+parsed.NotBefore.Format(time.DateOnly), "clients refuse it", "wait, or set the clock")}
+		return []Finding{fail(what+": "+cert+" is not valid before "+parsed.NotBefore.Format(time.DateOnly), "clients refuse it",
+			"wait, or set the clock")}
 	case left < 0:
 		return []Finding{fail(what+": "+cert+" expired on "+parsed.NotAfter.Format(time.DateOnly), "clients refuse it", "renew it")}
 	case left < expiresSoon:
-		return []Finding{warn(fmt.Sprintf("%s: %s expires in %d days", what, cert, int(left.Hours()/24)), "clients will refuse it then", "renew it")}
+		return []Finding{warn(fmt.Sprintf("%s: %s expires in %d days", what, cert, int(left.Hours()/24)), "clients will refuse it then",
+			"renew it")}
 	}
 	return nil
 }

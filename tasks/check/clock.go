@@ -38,7 +38,8 @@ func checkClock(_ context.Context, r *run) []Finding {
 		all = append(all, x)
 	}
 	if middle.Abs() > skewWarn && len(offsets) > 1 {
-		all = append(all, warn(fmt.Sprintf("the hosts' clocks are %s of this machine's", apart(middle)), "times in the journal and in logs will not match", "timedatectl set-ntp true on this machine"))
+		all = append(all, warn(fmt.Sprintf("the hosts' clocks are %s of this machine's", apart(middle)),
+			"times in the journal and in logs will not match", "timedatectl set-ntp true on this machine"))
 	}
 	return all
 }

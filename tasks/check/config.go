@@ -50,9 +50,11 @@ func secretKeyFindings(r *run) []Finding {
 	}
 	switch {
 	case !key.IsSet():
-		return []Finding{fail("grafana.secret_key is not set", why, `openssl rand -hex 32 > secrets/secret_key, then secret_key: "${file:secrets/secret_key}"`)}
+		return []Finding{fail("grafana.secret_key is not set", why,
+			`openssl rand -hex 32 > secrets/secret_key, then secret_key: "${file:secrets/secret_key}"`)}
 	case key.Reveal() == publicSecretKey:
-		return []Finding{fail("grafana.secret_key is Grafana's public default", why, `openssl rand -hex 32 > secrets/secret_key, then secret_key: "${file:secrets/secret_key}"; encrypted data source passwords must be entered again`)}
+		return []Finding{fail("grafana.secret_key is Grafana's public default", why,
+			`openssl rand -hex 32 > secrets/secret_key, then secret_key: "${file:secrets/secret_key}"; encrypted data source passwords must be entered again`)}
 	}
 	var all []Finding
 	for _, h := range r.Cluster.Hosts {
@@ -61,13 +63,15 @@ func secretKeyFindings(r *run) []Finding {
 			own, set = env, true
 		}
 		if set && own.Reveal() != key.Reveal() {
-			f := fail("has a secret_key of its own", "sessions made on other hosts are invalid there (#31360)", "remove security.secret_key from this host's and its groups' config and env")
+			f := fail("has a secret_key of its own", "sessions made on other hosts are invalid there (#31360)",
+				"remove security.secret_key from this host's and its groups' config and env")
 			f.Host = h.Name
 			all = append(all, f)
 		}
 	}
 	if len(all) == 0 && len(key.Reveal()) < 16 {
-		all = append(all, warn("grafana.secret_key has fewer than 16 characters", "it can be guessed from a stolen database", "openssl rand -hex 32; only before data sources are made"))
+		all = append(all, warn("grafana.secret_key has fewer than 16 characters", "it can be guessed from a stolen database",
+			"openssl rand -hex 32; only before data sources are made"))
 	}
 	if len(all) == 0 {
 		return ok("private, the same on all hosts (fingerprint %s)", key.Fingerprint())
@@ -78,7 +82,8 @@ func secretKeyFindings(r *run) []Finding {
 func adminFindings(r *run) []Finding {
 	p := r.Cluster.Grafana.Admin.Password
 	if !p.IsSet() || p.Reveal() == "admin" {
-		return []Finding{warn("the administrator's password is Grafana's default", "whoever reaches a fresh Grafana first owns it", `set grafana.admin.password: "${env:GRAFANA_ADMIN_PASSWORD}"; it counts on the first start only`)}
+		return []Finding{warn("the administrator's password is Grafana's default", "whoever reaches a fresh Grafana first owns it",
+			`set grafana.admin.password: "${env:GRAFANA_ADMIN_PASSWORD}"; it counts on the first start only`)}
 	}
 	return nil
 }
@@ -87,18 +92,23 @@ func sharedDatabaseFindings(r *run) []Finding {
 	db := r.Cluster.Database
 	if db.Type == "sqlite3" {
 		if r.several() {
-			return []Finding{fail(fmt.Sprintf("sqlite3 with %d hosts", len(r.Cluster.Hosts)), "each host would have users, sessions and dashboards of its own, or all wait on one locked file (#23233)", "set database.type to postgres or mysql")}
+			return []Finding{fail(fmt.Sprintf("sqlite3 with %d hosts", len(r.Cluster.Hosts)),
+				"each host would have users, sessions and dashboards of its own, or all wait on one locked file (#23233)",
+				"set database.type to postgres or mysql")}
 		}
 		return []Finding{warn("sqlite3", "a second host can never be added without moving the data", "set database.type to postgres or mysql")}
 	}
 	switch {
 	case db.MaxOpenConn == 1:
-		return []Finding{fail("database.max_open_conn is 1", "the migrator holds its lock on one connection and works on others: it would wait for ever", "set it to 20, or leave it out")}
+		return []Finding{fail("database.max_open_conn is 1",
+			"the migrator holds its lock on one connection and works on others: it would wait for ever", "set it to 20, or leave it out")}
 	case keptIdle(db.MaxIdleConn) < 5 && db.MaxOpenConn > 5:
 		return []Finding{warn(fmt.Sprintf("database.max_idle_conn keeps %d of max_open_conn %d", keptIdle(db.MaxIdleConn), db.MaxOpenConn),
-			"what a burst opens beyond it is closed at once: nearly every query logs in anew, which keeps the server busy and the burst going", "leave max_idle_conn out; it is 10 then")}
+			"what a burst opens beyond it is closed at once: nearly every query logs in anew, which keeps the server busy and the burst going",
+			"leave max_idle_conn out; it is 10 then")}
 	case db.MaxOpenConn == 0:
-		return []Finding{warn("database.max_open_conn is unlimited", fmt.Sprintf("%d hosts under load can use up the server's connections; users are signed out (HTTP 401) then, most likely in a rollout, when fewer hosts carry the load", len(r.Cluster.Hosts)), "set database.max_open_conn to 25, or what the server's max_connections allows each host")}
+		return []Finding{warn("database.max_open_conn is unlimited",
+			fmt.Sprintf("%d hosts under load can use up the server's connections; users are signed out (HTTP 401) then, most likely in a rollout, when fewer hosts carry the load", len(r.Cluster.Hosts)), "set database.max_open_conn to 25, or what the server's max_connections allows each host")}
 	}
 	return nil
 }
@@ -129,18 +139,24 @@ func alertingFindings(r *run) []Finding {
 	}
 	var all []Finding
 	if a.Legacy {
-		all = append(all, warn("legacy alerting on several hosts", "every host evaluates every rule; only notifications are de-duplicated, through the database (#35083)", "upgrade to 9 or later"))
+		all = append(all, warn("legacy alerting on several hosts",
+			"every host evaluates every rule; only notifications are de-duplicated, through the database (#35083)", "upgrade to 9 or later"))
 	} else if a.HA == "none" || a.HA == "" {
-		all = append(all, fail(fmt.Sprintf("alerting.ha is none with %d hosts", len(r.Cluster.Hosts)), fmt.Sprintf("every alert is notified %d times (#53990)", len(r.Cluster.Hosts)), "set alerting.ha to gossip or redis"))
+		all = append(all, fail(fmt.Sprintf("alerting.ha is none with %d hosts", len(r.Cluster.Hosts)),
+			fmt.Sprintf("every alert is notified %d times (#53990)", len(r.Cluster.Hosts)), "set alerting.ha to gossip or redis"))
 	}
 	if !r.Version.IsZero() && !r.since(fixDoubles) && !a.Legacy {
-		all = append(all, warn("Grafana "+r.Version.String()+" notifies twice now and then after a rule is edited over the API", "fixed in 9.4 (#64635)", "upgrade to 9.4.0 or later"))
+		all = append(all, warn("Grafana "+r.Version.String()+" notifies twice now and then after a rule is edited over the API",
+			"fixed in 9.4 (#64635)", "upgrade to 9.4.0 or later"))
 	}
 	if a.Redis.Sentinel != nil && !r.Version.IsZero() && !r.since(sentinels) {
-		all = append(all, fail("alerting on Redis Sentinel needs Grafana 12.1, this is "+r.Version.String(), "the keys are ignored and every host notifies (#106322)", "upgrade, or give the master's own address through a proxy with a role:master check"))
+		all = append(all, fail("alerting on Redis Sentinel needs Grafana 12.1, this is "+r.Version.String(),
+			"the keys are ignored and every host notifies (#106322)",
+			"upgrade, or give the master's own address through a proxy with a role:master check"))
 	}
 	if l := r.Cluster.Live.Redis; l.Sentinel != nil || l.Cluster {
-		all = append(all, fail("Live knows neither Redis Sentinel nor Cluster", "Live falls back to each host alone without a word (#82715)", "give live.redis one address, for example a proxy with a role:master check"))
+		all = append(all, fail("Live knows neither Redis Sentinel nor Cluster", "Live falls back to each host alone without a word (#82715)",
+			"give live.redis one address, for example a proxy with a role:master check"))
 	}
 	return all
 }
@@ -155,7 +171,8 @@ func checkRender(_ context.Context, r *run) []Finding {
 		rendered, err := r.Render(h)
 		if err != nil {
 			for _, one := range flatten(err) {
-				f := fail(one.Error(), "Grafana would ignore it, or read something else than what is written", "change it under config:, or grafana.version")
+				f := fail(one.Error(), "Grafana would ignore it, or read something else than what is written",
+					"change it under config:, or grafana.version")
 				f.Host = h.Name
 				all = append(all, f)
 			}
@@ -190,19 +207,23 @@ func rootURLFindings(r *run) []Finding {
 		if !r.several() {
 			return nil
 		}
-		return []Finding{warn("grafana.root_url is not set", "links in notifications, OAuth redirects and Live's origin check point at localhost", "set grafana.root_url to what users type")}
+		return []Finding{warn("grafana.root_url is not set", "links in notifications, OAuth redirects and Live's origin check point at localhost",
+			"set grafana.root_url to what users type")}
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return []Finding{fail("grafana.root_url is no http or https URL: "+text, "Grafana does not start, or redirects to nowhere", "write it like https://grafana.example.com/")}
+		return []Finding{fail("grafana.root_url is no http or https URL: "+text, "Grafana does not start, or redirects to nowhere",
+			"write it like https://grafana.example.com/")}
 	}
 	var all []Finding
 	name := u.Hostname()
 	if addr, err := netip.ParseAddr(name); name == "localhost" || (err == nil && addr.IsLoopback()) {
-		all = append(all, warn("grafana.root_url points at "+name, "links in notifications lead users to their own machine", "set it to what users type"))
+		all = append(all, warn("grafana.root_url points at "+name, "links in notifications lead users to their own machine",
+			"set it to what users type"))
 	}
 	if r.several() && slices.ContainsFunc(r.Cluster.Hosts, func(h *inventory.Host) bool { return h.Address == name || h.Name == name }) {
-		all = append(all, warn("grafana.root_url names one of the hosts, "+name, "users and Live's origin check depend on that host alone (#24548)", "set it to the load balancer's name"))
+		all = append(all, warn("grafana.root_url names one of the hosts, "+name,
+			"users and Live's origin check depend on that host alone (#24548)", "set it to the load balancer's name"))
 	}
 	all = append(all, hostURLFindings(r, u)...)
 	return append(all, unannounced(r)...)
@@ -213,7 +234,9 @@ func rootURLFindings(r *run) []Finding {
 func unannounced(r *run) []Finding {
 	var all []Finding
 	if lb := r.Cluster.LoadBalancer; r.several() && (lb.Type == "" || lb.Type == "none") && lb.CheckInterval == 0 {
-		all = append(all, warn("load_balancer is none and has no check_interval", "a host's stop cannot be announced: requests fail during a rollout until the balancer notices", "name the balancer under load_balancer, or set its check_interval"))
+		all = append(all, warn("load_balancer is none and has no check_interval",
+			"a host's stop cannot be announced: requests fail during a rollout until the balancer notices",
+			"name the balancer under load_balancer, or set its check_interval"))
 	}
 	return all
 }
@@ -228,7 +251,8 @@ func hostURLFindings(r *run, u *url.URL) []Finding {
 			all = append(all, f)
 		}
 		if v, set := h.Config.Get("security", "cookie_secure"); set && v.Reveal() == "true" && u.Scheme == "http" {
-			f := fail("security.cookie_secure is true and root_url is http", "browsers never send the session cookie: endless login (#15316)", "make root_url https, or cookie_secure false")
+			f := fail("security.cookie_secure is true and root_url is http", "browsers never send the session cookie: endless login (#15316)",
+				"make root_url https, or cookie_secure false")
 			f.Host = h.Name
 			all = append(all, f)
 		}
@@ -243,7 +267,9 @@ func pluginFindings(r *run) []Finding {
 // unsignedFindings are of archives that Grafana would not load.
 func unsignedFindings(r *run) (all []Finding) {
 	for _, id := range r.Unsigned {
-		all = append(all, fail("plugin "+id+" is not signed: its archive has no MANIFEST.txt", "Grafana does not load it, and says so in its log only", "set unsigned: true at it in grafana.plugins, or get the archive that Grafana's catalogue has"))
+		all = append(all, fail("plugin "+id+" is not signed: its archive has no MANIFEST.txt",
+			"Grafana does not load it, and says so in its log only",
+			"set unsigned: true at it in grafana.plugins, or get the archive that Grafana's catalogue has"))
 	}
 	return all
 }
@@ -253,7 +279,8 @@ func listedPlugins(r *run) []Finding {
 	seen := map[string]bool{}
 	for _, p := range r.Cluster.Grafana.Plugins {
 		if seen[p.ID] {
-			all = append(all, fail("plugin "+p.ID+" is listed twice", "which of the two is installed would depend on the order", "remove one from grafana.plugins"))
+			all = append(all, fail("plugin "+p.ID+" is listed twice", "which of the two is installed would depend on the order",
+				"remove one from grafana.plugins"))
 		}
 		seen[p.ID] = true
 		if p.SHA256 == "" {
@@ -264,11 +291,13 @@ func listedPlugins(r *run) []Finding {
 		}
 	}
 	if sum := r.Cluster.Grafana.Artifact.SHA256; len(sum) == 0 {
-		all = append(all, warn("grafana.artifact has no sha256", "a changed or cut download would go unnoticed", "add sha256: from the release page"))
+		all = append(all, warn("grafana.artifact has no sha256", "a changed or cut download would go unnoticed",
+			"add sha256: from the release page"))
 	}
 	for _, h := range r.Cluster.Hosts {
 		if v, set := h.Config.Get("plugins", "plugin_admin_enabled"); set && v.Reveal() == "true" && r.several() {
-			f := warn("plugins.plugin_admin_enabled is true", "a plugin installed in the browser is on one host only (#37935)", "remove it and list plugins under grafana.plugins")
+			f := warn("plugins.plugin_admin_enabled is true", "a plugin installed in the browser is on one host only (#37935)",
+				"remove it and list plugins under grafana.plugins")
 			f.Host = h.Name
 			all = append(all, f)
 		}

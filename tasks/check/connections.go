@@ -22,7 +22,8 @@ func (r *run) connectionFindings(p database.Report) []Finding {
 	sum := hosts * pools * perPool
 	what := fmt.Sprintf("%d hosts x max_open_conn %d = %d", hosts, perPool, sum)
 	if pools > 1 {
-		what = fmt.Sprintf("%d hosts x %d pools (Grafana %s has one for unified storage besides) x max_open_conn %d = %d", hosts, pools, r.Version, perPool, sum)
+		what = fmt.Sprintf("%d hosts x %d pools (Grafana %s has one for unified storage besides) x max_open_conn %d = %d", hosts, pools,
+			r.Version, perPool, sum)
 	}
 	if unbounded {
 		what += ", and more, since the second pool takes no notice of the limit before 12.3"

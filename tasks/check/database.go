@@ -53,7 +53,8 @@ func checkDatabase(ctx context.Context, r *run) []Finding {
 		}
 	}
 	if len(reports) < len(r.Hosts) && database.OpenCreate(db) {
-		all = append(all, warn("database.create logs in as "+db.Create.User+" without verified TLS", "whoever stands between could do with that session what the administrator may",
+		all = append(all, warn("database.create logs in as "+db.Create.User+" without verified TLS",
+			"whoever stands between could do with that session what the administrator may",
 			"set database.ssl_mode: "+verifiedMode(db)+" with ca_cert, or make role and database by hand"))
 	}
 	return append(all, r.oneServer(reports)...)
@@ -65,7 +66,8 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 	db := r.Cluster.Database
 	failed, isLogin := errors.AsType[*database.LoginError](err)
 	if errors.Is(err, remote.ErrForwardingRefused) {
-		return skipped("not tried: "+err.Error(), "Grafana's own login could fail and nobody would know before it starts", "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
+		return skipped("not tried: "+err.Error(), "Grafana's own login could fail and nobody would know before it starts",
+			"set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
 	}
 	if !isLogin {
 		return fail(err.Error(), "Grafana does not start without its database", "correct the database section of the inventory")
@@ -80,7 +82,8 @@ func (r *run) loginFailure(ctx context.Context, h fleet.Host, err error) Finding
 	const why = "Grafana does not start without its database"
 	switch failed.Kind {
 	case database.Unreachable:
-		return fail("cannot reach the database at "+db.Host+": "+failed.Cause.Error(), why, unreachedFix(map[string]string{"postgres": "postgresql", "mysql": "mysql"}[db.Type], "database.host", db.Host, failed.Cause.Error()))
+		return fail("cannot reach the database at "+db.Host+": "+failed.Cause.Error(), why,
+			unreachedFix(map[string]string{"postgres": "postgresql", "mysql": "mysql"}[db.Type], "database.host", db.Host, failed.Cause.Error()))
 	case database.BadTLS:
 		return fail(what, why, databaseTLSFix(db, failed.Cause.Error()))
 	case database.BadPassword:
@@ -156,7 +159,8 @@ func (r *run) createFix(err error) string {
 		return in.Fix()
 	}
 	if database.MayNotLook(err) {
-		return fmt.Sprintf("GRANT SELECT ON mysql.user TO %s (the user of database.create has to see whether %s is there), or make both by hand", admin, r.Cluster.Database.User)
+		return fmt.Sprintf("GRANT SELECT ON mysql.user TO %s (the user of database.create has to see whether %s is there), or make both by hand",
+			admin, r.Cluster.Database.User)
 	}
 	return "correct database.create, or make them by hand"
 }
@@ -172,23 +176,28 @@ func (r *run) serverFindings(p database.Report) []Finding {
 	var all []Finding
 	add := func(f Finding) { all = append(all, f) }
 	if tooOld(p) && r.Version.Major() >= 10 {
-		add(warn(fmt.Sprintf("%s %s is older than Grafana %s supports", p.Kind, p.Version, r.Version), "its migrations are tested with PostgreSQL 12, MySQL 8 and newer", "upgrade the server first"))
+		add(warn(fmt.Sprintf("%s %s is older than Grafana %s supports", p.Kind, p.Version, r.Version),
+			"its migrations are tested with PostgreSQL 12, MySQL 8 and newer", "upgrade the server first"))
 	}
 	if p.ReadOnly || p.Replica {
-		add(fail("the server at "+r.Cluster.Database.Host+" is a replica or read-only", "every login and migration writes (#26008)", "point database.host at the writer"))
+		add(fail("the server at "+r.Cluster.Database.Host+" is a replica or read-only", "every login and migration writes (#26008)",
+			"point database.host at the writer"))
 	}
 	if p.DDL != "" {
-		add(fail("a table cannot be made, altered and dropped: "+p.DDL, "Grafana's migrations do all three", "GRANT ALL on database "+r.Cluster.Database.Name+" TO "+r.Cluster.Database.User+"; on PostgreSQL make it the owner"))
+		add(fail("a table cannot be made, altered and dropped: "+p.DDL, "Grafana's migrations do all three",
+			"GRANT ALL on database "+r.Cluster.Database.Name+" TO "+r.Cluster.Database.User+"; on PostgreSQL make it the owner"))
 	}
 	if p.LockTables != "" && grafana.LocksTables(r.Version) {
 		add(r.tablesFinding(p.LockTables))
 	}
 	all = append(all, topologyFindings(p)...)
 	for _, setting := range p.ForcedPrimaryKey {
-		add(fail(setting+" refuses tables without a primary key", "some migrations make such tables (#12971, #33450)", "turn it off for Grafana's database while migrations run; on 12 and later database.delete_auto_gen_ids helps with generated keys"))
+		add(fail(setting+" refuses tables without a primary key", "some migrations make such tables (#12971, #33450)",
+			"turn it off for Grafana's database while migrations run; on 12 and later database.delete_auto_gen_ids helps with generated keys"))
 	}
 	if c := strings.ToLower(p.Charset); !strings.HasPrefix(c, "utf8") {
-		add(warn("the database's character set is "+p.Charset, "names outside of it cannot be saved", "use UTF8 (PostgreSQL) or utf8mb4 (MySQL) for a new database"))
+		add(warn("the database's character set is "+p.Charset, "names outside of it cannot be saved",
+			"use UTF8 (PostgreSQL) or utf8mb4 (MySQL) for a new database"))
 	}
 	all = append(all, r.connectionFindings(p)...)
 	return all
@@ -199,10 +208,12 @@ func (r *run) tablesFinding(cause string) Finding {
 	what, why := "no LOCK TABLES: "+cause, "from 13.0 on Grafana locks the tables that it moves to unified storage (#131361)"
 	off, set := r.Cluster.Grafana.Config.Get("unified_storage", "migration_locking")
 	if known, _ := grafana.KeyKnown(r.Version, "unified_storage", "migration_locking"); known && set && off.Reveal() == "false" {
-		return warn(what, why+"; unified_storage.migration_locking: false leaves that out, and what is written meanwhile is lost", "let nobody write while the first host migrates")
+		return warn(what, why+"; unified_storage.migration_locking: false leaves that out, and what is written meanwhile is lost",
+			"let nobody write while the first host migrates")
 	}
 	fix := "GRANT LOCK TABLES ON " + r.Cluster.Database.Name + ".* TO " + r.Cluster.Database.User
-	return fail(what, why, fix+"; where the server forbids it (pxc_strict_mode=ENFORCING): Grafana 13.2 and unified_storage.migration_locking: false")
+	return fail(what, why,
+		fix+"; where the server forbids it (pxc_strict_mode=ENFORCING): Grafana 13.2 and unified_storage.migration_locking: false")
 }
 
 func tooOld(p database.Report) bool {
@@ -215,10 +226,13 @@ func topologyFindings(p database.Report) []Finding {
 	var all []Finding
 	add := func(f Finding) { all = append(all, f) }
 	if p.TransactionPooling {
-		add(fail("a pooler hands out a server per transaction (PgBouncer pool_mode=transaction)", "the migration lock belongs to a session and would be lost: two hosts may migrate at once", "set pool_mode = session for this database, or name the server itself"))
+		add(fail("a pooler hands out a server per transaction (PgBouncer pool_mode=transaction)",
+			"the migration lock belongs to a session and would be lost: two hosts may migrate at once",
+			"set pool_mode = session for this database, or name the server itself"))
 	}
 	if p.MultiWriter != "" {
-		add(warn(fmt.Sprintf("%s with %d writers", p.MultiWriter, p.Members), "writes on two members deadlock and log users out (#9496, #26008)", "point database.host at one member, or at a proxy that sends all writes to one"))
+		add(warn(fmt.Sprintf("%s with %d writers", p.MultiWriter, p.Members), "writes on two members deadlock and log users out (#9496, #26008)",
+			"point database.host at one member, or at a proxy that sends all writes to one"))
 	}
 	return all
 }
@@ -244,5 +258,6 @@ func (r *run) oneServer(reports map[string]database.Report) []Finding {
 	for _, id := range order {
 		parts = append(parts, strings.Join(groups[id], ", ")+" reach "+id)
 	}
-	return []Finding{fail("the hosts reach different servers: "+strings.Join(parts, "; "), "writes on two servers deadlock or diverge: logouts, lost dashboards (#9496, #26008)", "point database.host at one writer")}
+	return []Finding{fail("the hosts reach different servers: "+strings.Join(parts, "; "),
+		"writes on two servers deadlock or diverge: logouts, lost dashboards (#9496, #26008)", "point database.host at one writer")}
 }

@@ -66,14 +66,16 @@ func diskFindings(f hostFacts, all []folder) []Finding {
 		}
 		// A file system without a fixed number of inodes reports 0 in all.
 		if n, ok := f.numbers("inodes-"+d.kind, 2); ok && d.kind == "releases" && n[0] > 0 && n[1] < 3*10_000 && once(inodes, mount) {
-			found = append(found, fail(fmt.Sprintf("%d inodes free for %s, 30000 needed", n[1], d.path), "a release is some 8,000 files", "remove small files there, or set "+d.key))
+			found = append(found, fail(fmt.Sprintf("%d inodes free for %s, 30000 needed", n[1], d.path), "a release is some 8,000 files",
+				"remove small files there, or set "+d.key))
 		}
 		if once(mounts, mount) {
 			found = append(found, mountFindings(f, d)...)
 		}
 	}
 	if slices.Contains(strings.Split(f.get("mount-tmp"), ","), "noexec") {
-		found = append(found, warn("/tmp is mounted noexec", "harmless for Grafana; some backend plugins unpack helpers there", "nothing, or set TMPDIR in env: for this host"))
+		found = append(found, warn("/tmp is mounted noexec", "harmless for Grafana; some backend plugins unpack helpers there",
+			"nothing, or set TMPDIR in env: for this host"))
 	}
 	if free, known := f.numbers("disk-releases", 1); len(found) == 0 && known {
 		return ok("%s free for %s", bytesText(free[0]<<10), all[0].path)
@@ -92,10 +94,12 @@ func (f hostFacts) mountPoint(kind string) string {
 func mountFindings(f hostFacts, d folder) (found []Finding) {
 	options := strings.Split(f.get("mount-"+d.kind), ",")
 	if slices.Contains(options, "ro") {
-		found = append(found, fail(d.path+" is on a file system mounted read-only", "nothing can be deployed there", "mount -o remount,rw it, or change "+d.key))
+		found = append(found, fail(d.path+" is on a file system mounted read-only", "nothing can be deployed there",
+			"mount -o remount,rw it, or change "+d.key))
 	}
 	if d.runs && slices.Contains(options, "noexec") {
-		found = append(found, fail(d.path+" is on a file system mounted noexec", "Grafana and its plugins could not be executed there", "mount -o remount,exec it, or change "+d.key))
+		found = append(found, fail(d.path+" is on a file system mounted noexec", "Grafana and its plugins could not be executed there",
+			"mount -o remount,exec it, or change "+d.key))
 	}
 	return found
 }

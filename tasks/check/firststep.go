@@ -68,7 +68,8 @@ func portOf(address, otherwise string) string {
 // unreachedFix is for a server that does not answer a host: cause is what happened instead.
 func unreachedFix(service, key, address, cause string) string {
 	switch {
-	case strings.Contains(cause, "no such host"), strings.Contains(cause, "not known"), strings.Contains(cause, "resolve"), strings.Contains(cause, "name resolution"):
+	case strings.Contains(cause, "no such host"), strings.Contains(cause, "not known"), strings.Contains(cause, "resolve"),
+		strings.Contains(cause, "name resolution"):
 		return "correct " + key + " in INVENTORY: the hosts cannot resolve " + hostOf(address)
 	case strings.Contains(cause, "refused"):
 		return "start the server there and let it listen on " + address + " (systemctl status " + service + "), or correct " +

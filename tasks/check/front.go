@@ -39,10 +39,12 @@ func frontFindings(ctx context.Context, r *run) []Finding {
 			fmt.Sprintf("set grafana.root_url to %s://..., or let the load balancer speak %s", other, u.Scheme))}
 	}
 	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
-		return []Finding{warn(root+" has a certificate that this machine does not trust", "users' browsers may not either", "trust its CA on this machine (SSL_CERT_FILE=ca.pem), or give the load balancer another certificate; grafana.root_url is what was asked")}
+		return []Finding{warn(root+" has a certificate that this machine does not trust", "users' browsers may not either",
+			"trust its CA on this machine (SSL_CERT_FILE=ca.pem), or give the load balancer another certificate; grafana.root_url is what was asked")}
 	}
 	return []Finding{warn(fmt.Sprintf("grafana.root_url %s does not answer from this machine: %v", root, shortCause(err)),
-		"users type it, and links in notifications lead there", "correct grafana.root_url, the name's DNS entry or the load balancer; nothing to do when only users' machines reach it")}
+		"users type it, and links in notifications lead there",
+		"correct grafana.root_url, the name's DNS entry or the load balancer; nothing to do when only users' machines reach it")}
 }
 
 // otherScheme tells whether http was spoken where https is expected, or the other way round.

@@ -233,7 +233,8 @@ func (m *matrix) probe(ctx context.Context, h fleet.Host) {
 		m.probeThroughSSH(ctx, h, modes)
 		return
 	}
-	res, err := h.Run(ctx, remote.Command{Args: append([]string{"bash", "-c", probeScript, "bash"}, args...), Timeout: Probe, Step: "try the gossip port of the other hosts"})
+	res, err := h.Run(ctx, remote.Command{Args: append([]string{"bash", "-c", probeScript, "bash"}, args...), Timeout: Probe,
+		Step: "try the gossip port of the other hosts"})
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for line := range strings.Lines(string(res.Stdout)) {

@@ -37,7 +37,8 @@ func (m *matrix) findings() []Finding {
 	}
 	for _, h := range m.r.Cluster.Hosts {
 		if !slices.Contains(m.r.hostNames(), h.Name) {
-			f := skipped("no way to or from it could be tried: there is no connection to it", gossipWhy, "ghadeploy check again once it can be reached")
+			f := skipped("no way to or from it could be tried: there is no connection to it", gossipWhy,
+				"ghadeploy check again once it can be reached")
 			f.Host = h.Name
 			all = append(all, f)
 		}
@@ -48,7 +49,8 @@ func (m *matrix) findings() []Finding {
 // pair is what is wrong between two hosts, one direction; nil when nothing is.
 func (m *matrix) pair(from, to, address string) []Finding {
 	if why := m.cannot[to]; why != "" {
-		return []Finding{skipped(fmt.Sprintf("%s -> %s could not be tried: %s", from, to, why), gossipWhy, "ghadeploy check again once that is settled")}
+		return []Finding{skipped(fmt.Sprintf("%s -> %s could not be tried: %s", from, to, why), gossipWhy,
+			"ghadeploy check again once that is settled")}
 	}
 	var all []Finding
 	tcp, udp := m.said[[3]string{"tcp", from, to}], m.said[[3]string{"udp", from, to}]
@@ -61,9 +63,11 @@ func (m *matrix) pair(from, to, address string) []Finding {
 		switch {
 		case p.said == "ok":
 		case p.said == "":
-			all = append(all, skipped(fmt.Sprintf("%s -> %s over %s could not be tried: no word from the probe", from, to, strings.ToUpper(p.proto)), gossipWhy, "ghadeploy check again"))
+			all = append(all, skipped(fmt.Sprintf("%s -> %s over %s could not be tried: no word from the probe", from, to, strings.ToUpper(p.proto)),
+				gossipWhy, "ghadeploy check again"))
 		case strings.HasPrefix(p.said, "untried: "):
-			all = append(all, skipped(fmt.Sprintf("%s -> %s over %s could not be tried: %s", from, to, strings.ToUpper(p.proto), strings.TrimPrefix(p.said, "untried: ")), gossipWhy,
+			all = append(all, skipped(fmt.Sprintf("%s -> %s over %s could not be tried: %s", from, to, strings.ToUpper(p.proto),
+				strings.TrimPrefix(p.said, "untried: ")), gossipWhy,
 				"try it by hand from "+from))
 		default:
 			all = append(all, m.blocked(from, to, address, p.proto, p.said))
@@ -83,5 +87,6 @@ func (m *matrix) blocked(from, to, address, proto, said string) Finding {
 		how = "rejected (" + said + ")"
 	}
 	return fail(fmt.Sprintf("%s -> %s (%s): %s %d is %s", from, to, address, strings.ToUpper(proto), m.port, how), gossipWhy,
-		fmt.Sprintf("open %d/%s from %s on %s and on what lies between: nft list ruleset, firewall-cmd --add-port=%d/%s", m.port, proto, from, to, m.port, proto))
+		fmt.Sprintf("open %d/%s from %s on %s and on what lies between: nft list ruleset, firewall-cmd --add-port=%d/%s", m.port, proto, from, to,
+			m.port, proto))
 }

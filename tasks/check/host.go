@@ -48,7 +48,8 @@ func checkLogin(_ context.Context, r *run) []Finding {
 func loginFinding(h fleet.Host, err error, facts hostFacts) Finding {
 	if err == nil {
 		if uid := facts.get("uid"); uid != "0" {
-			return fail("becoming root ended as uid "+uid, "files, users and the unit belong to root", "set ssh.become for this host to sudo or doas")
+			return fail("becoming root ended as uid "+uid, "files, users and the unit belong to root",
+				"set ssh.become for this host to sudo or doas")
 		}
 		if h.User() == "root" {
 			return ok("logged in as root")[0]
@@ -104,25 +105,30 @@ const minSystemd, fullSystemd = 219, 232
 func checkPlatform(_ context.Context, r *run) []Finding {
 	return r.eachFacts(func(_ fleet.Host, f hostFacts) []Finding {
 		if f.get("init") != "systemd" {
-			return []Finding{fail("process 1 is "+f.get("init")+", not systemd", "Grafana runs as a systemd unit", "use a host that boots with systemd")}
+			return []Finding{fail("process 1 is "+f.get("init")+", not systemd", "Grafana runs as a systemd unit",
+				"use a host that boots with systemd")}
 		}
 		var all []Finding
 		version, _ := strconv.Atoi(f.get("systemd"))
 		switch {
 		case version < minSystemd:
-			all = append(all, fail("systemd "+f.get("systemd")+" is older than 219", "the unit does not load there", "upgrade the host's operating system"))
+			all = append(all, fail("systemd "+f.get("systemd")+" is older than 219", "the unit does not load there",
+				"upgrade the host's operating system"))
 		case version < fullSystemd:
-			all = append(all, warn(fmt.Sprintf("systemd %d ignores some hardening lines of the unit", version), "the process is less confined", "nothing, or upgrade the operating system"))
+			all = append(all, warn(fmt.Sprintf("systemd %d ignores some hardening lines of the unit", version), "the process is less confined",
+				"nothing, or upgrade the operating system"))
 		}
 		if arch := f.get("arch"); !slices.Contains([]string{"x86_64", "aarch64", "arm64"}, arch) {
 			all = append(all, fail("architecture "+arch, "Grafana is released for amd64 and arm64", "use another host"))
 		}
 		for _, complaint := range f.values["unit-complaint"] {
 			if strings.Contains(complaint, "ignoring") {
-				all = append(all, warn("systemd ignores a line of the unit: "+complaint, "that line's protection or limit is missing there", "nothing, or upgrade the operating system"))
+				all = append(all, warn("systemd ignores a line of the unit: "+complaint, "that line's protection or limit is missing there",
+					"nothing, or upgrade the operating system"))
 				continue
 			}
-			all = append(all, fail("systemd does not accept the unit: "+complaint, "Grafana would not start (#40162)", "report this with the output of systemctl --version"))
+			all = append(all, fail("systemd does not accept the unit: "+complaint, "Grafana would not start (#40162)",
+				"report this with the output of systemctl --version"))
 		}
 		if len(all) == 0 {
 			return ok("%s, %s, systemd %d", f.get("os"), f.get("arch"), version)
@@ -152,10 +158,12 @@ func checkMemory(_ fleet.Host, f hostFacts) []Finding {
 		return ok("not to be read from /proc/meminfo")
 	}
 	if total := m[0] << 10; total < 480<<20 {
-		return []Finding{warn(bytesText(total)+" of memory", "Grafana takes 150 to 300 MiB and more while it migrates", "give the host at least 512 MiB")}
+		return []Finding{warn(bytesText(total)+" of memory", "Grafana takes 150 to 300 MiB and more while it migrates",
+			"give the host at least 512 MiB")}
 	}
 	if len(m) > 1 && m[1]<<10 < 256<<20 {
-		return []Finding{warn(bytesText(m[1]<<10)+" of memory available", "Grafana takes 150 to 300 MiB and more while it migrates", "stop what else runs there: ps aux --sort=-rss | head")}
+		return []Finding{warn(bytesText(m[1]<<10)+" of memory available", "Grafana takes 150 to 300 MiB and more while it migrates",
+			"stop what else runs there: ps aux --sort=-rss | head")}
 	}
 	return ok("%s of memory", bytesText(m[0]<<10))
 }

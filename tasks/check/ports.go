@@ -66,7 +66,9 @@ func checkPorts(_ context.Context, r *run) []Finding {
 				free = append(free, strconv.Itoa(p.number))
 			}
 			if version, err := strconv.Atoi(f.get("systemd")); p.number < 1024 && p.name == "HTTP" && err == nil && version < ambientSystemd {
-				all = append(all, fail(fmt.Sprintf("http_port %d is below 1024", p.number), fmt.Sprintf("systemd %d cannot give the unit the capability to bind it", version), "use 3000 and let the load balancer listen on 80 or 443"))
+				all = append(all, fail(fmt.Sprintf("http_port %d is below 1024", p.number),
+					fmt.Sprintf("systemd %d cannot give the unit the capability to bind it", version),
+					"use 3000 and let the load balancer listen on 80 or 443"))
 			}
 		}
 		if len(all) > 0 {
@@ -89,7 +91,8 @@ func (r *run) occupied(p port, s socket) Finding {
 		key = "alerting.port"
 	}
 	fix := fmt.Sprintf("set %s: %d in INVENTORY, or stop what is there: ss -lnp | grep :%d", key, r.freePort(p.number), p.number)
-	return fail(fmt.Sprintf("%s port %d/%s is held by %s", p.name, p.number, s.proto, by), "Grafana would not start: address already in use", fix)
+	return fail(fmt.Sprintf("%s port %d/%s is held by %s", p.name, p.number, s.proto, by), "Grafana would not start: address already in use",
+		fix)
 }
 
 // checkFirewall reports local firewalls that do not name our ports. Whether
@@ -107,7 +110,8 @@ func checkFirewall(_ context.Context, r *run) []Finding {
 		for _, rule := range f.values["rule"] {
 			for _, p := range ports {
 				if mentions(rule, p.number) {
-					all = append(all, warn(fmt.Sprintf("a rule speaks of port %d: %s", p.number, rule), "it may keep the other hosts or the load balancer out", "read it: nft list ruleset, or iptables-save"))
+					all = append(all, warn(fmt.Sprintf("a rule speaks of port %d: %s", p.number, rule),
+						"it may keep the other hosts or the load balancer out", "read it: nft list ruleset, or iptables-save"))
 				}
 			}
 		}
@@ -137,7 +141,8 @@ func ufwFindings(state string, ports []port) []Finding {
 	var all []Finding
 	for _, p := range ports {
 		if !mentions(state, p.number) {
-			all = append(all, warn(fmt.Sprintf("ufw is active and says nothing of port %d", p.number), "the "+p.name+" port may be closed to the other hosts",
+			all = append(all, warn(fmt.Sprintf("ufw is active and says nothing of port %d", p.number),
+				"the "+p.name+" port may be closed to the other hosts",
 				fmt.Sprintf("ufw allow %d", p.number)))
 		}
 	}
@@ -173,7 +178,8 @@ func checkOtherGrafana(_ context.Context, r *run) []Finding {
 			if strings.Contains(bare, "image-renderer") {
 				continue
 			}
-			all = append(all, fail("the package "+name+" is installed ("+manager+")", "its upgrades restart Grafana behind our back and overwrite the unit (#40162)",
+			all = append(all, fail("the package "+name+" is installed ("+manager+")",
+				"its upgrades restart Grafana behind our back and overwrite the unit (#40162)",
 				"systemctl disable --now "+p.Service+" && "+remove+" "+bare+" (data and "+p.Etc+" stay); ghadeploy import takes its settings over"))
 		}
 		if unit := f.get("unit-foreign"); unit != "" {
@@ -181,10 +187,12 @@ func checkOtherGrafana(_ context.Context, r *run) []Finding {
 				"systemctl disable --now "+p.Service+"; mv "+unit+" /root/"))
 		}
 		if f.get("etc") == "folder" {
-			all = append(all, fail(p.Etc+" is a folder that ghadeploy did not make", "the link to the current configuration goes there, and nothing of yours is overwritten",
+			all = append(all, fail(p.Etc+" is a folder that ghadeploy did not make",
+				"the link to the current configuration goes there, and nothing of yours is overwritten",
 				"mv "+p.Etc+" "+p.Etc+".before-ghadeploy; ghadeploy import takes its settings over"))
 		} else if target, isLink := strings.CutPrefix(f.get("etc"), "link "); isLink && !strings.HasSuffix(target, "/current/etc") {
-			all = append(all, fail(p.Etc+" is a link to "+target+" that ghadeploy did not make", "the link to the current configuration goes there", "rm "+p.Etc))
+			all = append(all, fail(p.Etc+" is a link to "+target+" that ghadeploy did not make", "the link to the current configuration goes there",
+				"rm "+p.Etc))
 		}
 		if unit := f.get("unit-fragment"); unit != "" && !strings.HasPrefix(unit, "/etc/systemd/system/") && len(f.values["package"]) == 0 {
 			all = append(all, warn("there is a unit "+unit, "ours in /etc/systemd/system takes precedence", "remove it when it is no longer needed"))

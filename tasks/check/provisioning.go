@@ -30,7 +30,8 @@ func provisioningChecks() []unit {
 func provisioningFindings(dir string, p inventory.Paths) []Finding {
 	err := localfile.CheckTree(context.Background(), dir, localfile.Tree)
 	if err != nil {
-		return []Finding{fail("grafana.provisioning: "+err.Error(), "it could not be shipped", "correct the path in the inventory, or the folder")}
+		return []Finding{fail("grafana.provisioning: "+err.Error(), "it could not be shipped",
+			"correct the path in the inventory, or the folder")}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -63,7 +63,8 @@ func openPassword(cfg inventory.Redis) []Finding {
 		return nil
 	}
 	return []Finding{warn("the password for Redis at "+cfg.Address+" travels in clear, and goes to whoever answers there",
-		"AUTH is no challenge: who listens between a host and Redis, or answers in its place, learns it", "give tls: with ca_cert (alerting from Grafana 11.1 on, Live from 13.3 on), or a password that is good for this Redis alone, on a network of your own")}
+		"AUTH is no challenge: who listens between a host and Redis, or answers in its place, learns it",
+		"give tls: with ca_cert (alerting from Grafana 11.1 on, Live from 13.3 on), or a password that is good for this Redis alone, on a network of your own")}
 }
 
 const redisWhy = "Grafana starts all the same and each host goes on alone without a word (#74144, #77467)"
@@ -86,13 +87,16 @@ func tryRedis(ctx context.Context, name string, h fleet.Host, cfg inventory.Redi
 		}
 	}
 	if !cfg.Cluster && isCluster(ctx, client) {
-		return []Finding{fail("Redis at "+cfg.Address+" is a node of a Redis Cluster", "it refuses keys that other nodes have (MOVED)", notACluster(name))}
+		return []Finding{fail("Redis at "+cfg.Address+" is a node of a Redis Cluster", "it refuses keys that other nodes have (MOVED)",
+			notACluster(name))}
 	}
 	if role, err := client.Do(ctx, "ROLE").Slice(); err == nil && len(role) > 0 && !cfg.Cluster && fmt.Sprint(role[0]) != "master" {
-		return []Finding{fail(fmt.Sprintf("Redis at %s is a %v", cfg.Address, role[0]), "nothing can be written there", "give the master's address")}
+		return []Finding{fail(fmt.Sprintf("Redis at %s is a %v", cfg.Address, role[0]), "nothing can be written there",
+			"give the master's address")}
 	}
 	if err := roundTrip(ctx, client); err != nil {
-		return []Finding{fail(fmt.Sprintf("PUBLISH and SUBSCRIBE on %s: %v", cfg.Address, err), redisWhy, "allow it: ACL SETUSER "+or(cfg.Username, "default")+" +@pubsub allchannels")}
+		return []Finding{fail(fmt.Sprintf("PUBLISH and SUBSCRIBE on %s: %v", cfg.Address, err), redisWhy,
+			"allow it: ACL SETUSER "+or(cfg.Username, "default")+" +@pubsub allchannels")}
 	}
 	return ok("%s: login, master, a message published came back", cfg.Address)
 }
@@ -119,15 +123,19 @@ func redisFailure(cfg inventory.Redis, err error) Finding {
 	case errors.Is(err, remote.ErrForwardingRefused):
 		return skipped("not tried: "+text, redisWhy, "set AllowTcpForwarding local in /etc/ssh/sshd_config, then systemctl reload sshd")
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"), strings.Contains(text, "invalid username-password"):
-		return fail("Redis at "+cfg.Address+" refuses the password ("+or(cfg.Password.Source(), "not set")+")", redisWhy, secretFix("the password of Redis at "+cfg.Address, cfg.Password)+": the password that Redis has; or correct username: in INVENTORY")
+		return fail("Redis at "+cfg.Address+" refuses the password ("+or(cfg.Password.Source(), "not set")+")", redisWhy,
+			secretFix("the password of Redis at "+cfg.Address, cfg.Password)+": the password that Redis has; or correct username: in INVENTORY")
 	case strings.Contains(text, "NOAUTH"):
-		return fail("Redis at "+cfg.Address+" wants a password", redisWhy, "set password: of Redis at "+cfg.Address+` in INVENTORY, as "${file:secrets/redis_password}"`)
+		return fail("Redis at "+cfg.Address+" wants a password", redisWhy,
+			"set password: of Redis at "+cfg.Address+` in INVENTORY, as "${file:secrets/redis_password}"`)
 	case strings.Contains(text, "without any password configured"):
-		return fail("Redis at "+cfg.Address+" has no password, the inventory has one", redisWhy, "remove password: of Redis at "+cfg.Address+" in INVENTORY, or set requirepass there")
+		return fail("Redis at "+cfg.Address+" has no password, the inventory has one", redisWhy,
+			"remove password: of Redis at "+cfg.Address+" in INVENTORY, or set requirepass there")
 	case strings.Contains(text, "NOPERM"):
 		return fail("Redis at "+cfg.Address+": "+text, redisWhy, "widen the user's ACL: ACL SETUSER "+or(cfg.Username, "default")+" +@all ~* &*")
 	case strings.Contains(text, "DB index is out of range"):
-		return fail(fmt.Sprintf("Redis at %s has no database %d", cfg.Address, cfg.DB), redisWhy, "set db: to 0, or raise databases in redis.conf")
+		return fail(fmt.Sprintf("Redis at %s has no database %d", cfg.Address, cfg.DB), redisWhy,
+			"set db: to 0, or raise databases in redis.conf")
 	case strings.Contains(text, "cluster support disabled"):
 		return fail("Redis at "+cfg.Address+" is no Redis Cluster", redisWhy, "remove cluster: true, or give a node of the cluster")
 	case cfg.Sentinel != nil && strings.Contains(text, "sentinel"):
@@ -135,7 +143,8 @@ func redisFailure(cfg inventory.Redis, err error) Finding {
 	case strings.Contains(text, "TLS with"), strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
 		return fail("Redis at "+cfg.Address+": "+text, redisWhy, redisTLSFix(text))
 	case strings.HasSuffix(text, "EOF") && cfg.TLS == nil:
-		return fail("Redis at "+cfg.Address+" closes the connection at once", redisWhy, "when it speaks TLS only, give tls: {ca_cert: ...}; else read its log")
+		return fail("Redis at "+cfg.Address+" closes the connection at once", redisWhy,
+			"when it speaks TLS only, give tls: {ca_cert: ...}; else read its log")
 	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "i/o timeout"):
 		return fail("Redis at "+cfg.Address+" does not answer", redisWhy, unreachedFix("redis", "the address of Redis", cfg.Address, text))
 	}

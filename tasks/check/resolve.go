@@ -67,7 +67,8 @@ func nameFindings(here, there map[string][]string, names []string) []Finding {
 		switch {
 		case len(here[n]) == 0: // reached through ~/.ssh/config; nothing to compare with
 		case len(there[n]) == 0:
-			all = append(all, warn("cannot resolve its peer "+n, "Grafana is given addresses, so it works; people on the host are misled", "add it to DNS or /etc/hosts"))
+			all = append(all, warn("cannot resolve its peer "+n, "Grafana is given addresses, so it works; people on the host are misled",
+				"add it to DNS or /etc/hosts"))
 		case !slices.ContainsFunc(there[n], func(ip string) bool { return slices.Contains(here[n], ip) }):
 			if loopbacks(there[n]) {
 				continue // its own name on Debian: 127.0.1.1

@@ -17,9 +17,10 @@ import (
 // input, and an upload as the login user.
 func sessionChecks() []unit {
 	return []unit{
-		{name: "sessions", about: "as many commands at once as apply runs, each with its input", run: func(ctx context.Context, r *run) []Finding {
-			return r.eachHost(ctx, checkSessions)
-		}},
+		{name: "sessions", about: "as many commands at once as apply runs, each with its input",
+			run: func(ctx context.Context, r *run) []Finding {
+				return r.eachHost(ctx, checkSessions)
+			}},
 		{name: "upload", about: "the login user has a folder to upload to", run: func(ctx context.Context, r *run) []Finding {
 			return r.eachHost(ctx, func(ctx context.Context, h fleet.Host) []Finding { return r.checkUpload(ctx, h) })
 		}},
@@ -121,7 +122,8 @@ func tooFew(h fleet.Host, n int, err error) []Finding {
 	if err == nil {
 		err = errors.New("it ended by itself")
 	}
-	return []Finding{fail(fmt.Sprintf("%d of %d commands at once: %v", n, atOnce, err), "apply holds the lock while it works and follows the log",
+	return []Finding{fail(fmt.Sprintf("%d of %d commands at once: %v", n, atOnce, err),
+		"apply holds the lock while it works and follows the log",
 		"raise MaxSessions and MaxStartups in /etc/ssh/sshd_config, and maxlogins of "+h.User()+" in /etc/security/limits.conf")}
 }
 
@@ -146,14 +148,16 @@ func uploadFinding(user, told string, need int64) []Finding {
 	v := strings.Split(told, "\t")
 	switch {
 	case v[0] == "home" && len(v) == 2:
-		return []Finding{fail(fmt.Sprintf("the home folder %s of %s is not there", v[1], user), why, "mkhomedir_helper "+user+", or log in as another user")}
+		return []Finding{fail(fmt.Sprintf("the home folder %s of %s is not there", v[1], user), why,
+			"mkhomedir_helper "+user+", or log in as another user")}
 	case v[0] != "folder" || len(v) != 4:
 		return []Finding{fail("the host does not tell its home folder", why, "ssh to it and look at its shell")}
 	case v[2] != "writes":
 		return []Finding{fail(fmt.Sprintf("%s may not write in %s", user, v[1]), why, "chown "+user+": "+remote.Quote(v[1]))}
 	}
 	if free, err := strconv.ParseInt(v[3], 10, 64); err == nil && free<<10 < max(need, 64<<20) {
-		return []Finding{fail(fmt.Sprintf("%s free in %s, %s needed", bytesText(free<<10), v[1], bytesText(max(need, 64<<20))), why, "free space there, or grafana.artifact.delivery: pull")}
+		return []Finding{fail(fmt.Sprintf("%s free in %s, %s needed", bytesText(free<<10), v[1], bytesText(max(need, 64<<20))), why,
+			"free space there, or grafana.artifact.delivery: pull")}
 	}
 	return ok("to %s", v[1])
 }

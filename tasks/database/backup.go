@@ -156,7 +156,8 @@ func firstWithTools(ctx context.Context, hosts []fleet.Host, db inventory.Databa
 func hasTools(ctx context.Context, h fleet.Host, kind string) (bool, error) {
 	const script = `for w; do f=; for c in $(echo "$w" | tr '|' ' '); do command -v "$c" >/dev/null 2>&1 && f=1; done; [ -n "$f" ] || { echo missing; exit 0; }; done; echo ok`
 	// As root, because the dump will run as root and PATH differs.
-	res, err := h.Run(ctx, remote.Command{Script: script, Args: strings.Fields(tools[kind].commands), Become: true, Timeout: 10 * time.Second, Step: "look for the database's dump tools"})
+	res, err := h.Run(ctx, remote.Command{Script: script, Args: strings.Fields(tools[kind].commands), Become: true, Timeout: 10 * time.Second,
+		Step: "look for the database's dump tools"})
 	if err != nil {
 		return false, err
 	}
@@ -196,7 +197,8 @@ func Dump(ctx context.Context, host fleet.Host, db inventory.Database, opts Back
 		return b, reach.Close(err)
 	}
 	args = append(args, final, familyPattern(opts.Cluster), keep(db, opts))
-	res, err := host.Run(ctx, remote.Command{Script: lowScript + dumpScript + finishScript, Args: args, Become: true, Stdin: stdin, Timeout: -1, LowPriority: true, Step: "dump the database"})
+	res, err := host.Run(ctx, remote.Command{Script: lowScript + dumpScript + finishScript, Args: args, Become: true, Stdin: stdin,
+		Timeout: -1, LowPriority: true, Step: "dump the database"})
 	if err = reach.Close(err); err != nil {
 		return b, err
 	}
@@ -239,10 +241,12 @@ sh -c "$1" >&2
 
 // dumpByCommand runs the operator's own command as root on host. It gets no
 // password: where it needs one it has its own.
-func dumpByCommand(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string) (Backup, error) {
+func dumpByCommand(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string) (Backup,
+	error) {
 	args := []string{opts.Cluster, opts.Version, db.Type, db.Host, db.Name, db.User,
 		final, familyPattern(opts.Cluster), keep(db, opts), db.Backup.Command}
-	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, LowPriority: true, Step: "run database.backup.command"})
+	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, LowPriority: true,
+		Step: "run database.backup.command"})
 	if err != nil {
 		return b, err
 	}

@@ -109,7 +109,8 @@ func MayNotLook(err error) bool {
 func (db *DB) existing(ctx context.Context, want inventory.Database) (role, database bool, err error) {
 	roles, databases := `SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1`, `SELECT count(*) > 0 FROM pg_database WHERE datname = $1`
 	if db.Kind != Postgres {
-		roles, databases = `SELECT count(*) > 0 FROM mysql.user WHERE user = ?`, `SELECT count(*) > 0 FROM information_schema.schemata WHERE schema_name = ?`
+		roles, databases = `SELECT count(*) > 0 FROM mysql.user WHERE user = ?`,
+			`SELECT count(*) > 0 FROM information_schema.schemata WHERE schema_name = ?`
 	}
 	if role, err = scan[bool](ctx, db, roles, want.User); err != nil {
 		return false, false, fmt.Errorf("look for database role %s as %s: %w", want.User, db.User, err)
@@ -175,7 +176,8 @@ func (db *DB) createPostgres(ctx context.Context, conn fleet.Conn, want inventor
 		return err
 	}
 	// Since PostgreSQL 15 only a database's owner may make tables in "public".
-	inside, err := open(ctx, conn, login{Database: want, user: want.Create.User, password: want.Create.Password.Reveal(), name: want.Name, admin: true})
+	inside, err := open(ctx, conn,
+		login{Database: want, user: want.Create.User, password: want.Create.Password.Reveal(), name: want.Name, admin: true})
 	if err != nil {
 		return fmt.Errorf("database.create: %w", err)
 	}

@@ -45,7 +45,8 @@ func noteCounts(ctx context.Context, host fleet.Host, b Backup) error {
 	if err != nil {
 		return err
 	}
-	_, err = host.Run(ctx, remote.Command{Script: countsScript, Args: []string{string(text), b.Path}, Become: true, Timeout: 15 * time.Second, Step: "note what the dump holds"})
+	_, err = host.Run(ctx, remote.Command{Script: countsScript, Args: []string{string(text), b.Path}, Become: true, Timeout: 15 * time.Second,
+		Step: "note what the dump holds"})
 	return err
 }
 

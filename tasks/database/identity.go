@@ -22,12 +22,14 @@ func (db *DB) Identity(ctx context.Context) (Identity, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask the server who it is: %w", serverError(err))
 	}
-	for _, group := range []string{db.status(ctx, "wsrep_cluster_state_uuid"), db.setting(ctx, "group_replication_group_name"), db.setting(ctx, "server_uuid")} {
+	for _, group := range []string{db.status(ctx, "wsrep_cluster_state_uuid"), db.setting(ctx, "group_replication_group_name"),
+		db.setting(ctx, "server_uuid")} {
 		if len(group) >= len("00000000-0000-0000-0000-000000000000") {
 			return Identity("mysql " + group + " " + name), nil
 		}
 	}
-	made, err := scan[string](ctx, db, "SELECT COALESCE(CONCAT(COUNT(*), ' ', MIN(CREATE_TIME)), '') FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+	made, err := scan[string](ctx, db,
+		"SELECT COALESCE(CONCAT(COUNT(*), ' ', MIN(CREATE_TIME)), '') FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
 	if err != nil {
 		return "", fmt.Errorf("ask the server who it is: %w", serverError(err))
 	}
@@ -44,7 +46,8 @@ func (db *DB) postgresIdentity(ctx context.Context) (Identity, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask the server who it is: %w", serverError(err))
 	}
-	server, err := scan[string](ctx, db, "SELECT s.system_identifier::text || ' ' || c.timeline_id::text FROM pg_control_system() s, pg_control_checkpoint() c")
+	server, err := scan[string](ctx, db,
+		"SELECT s.system_identifier::text || ' ' || c.timeline_id::text FROM pg_control_system() s, pg_control_checkpoint() c")
 	if err != nil { // some keep these functions for themselves
 		server, err = scan[string](ctx, db, "SELECT COALESCE(host(inet_server_addr()), '') || ' ' || COALESCE(inet_server_port()::text, '') || ' ' || pg_postmaster_start_time()::text")
 	}

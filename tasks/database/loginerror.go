@@ -136,7 +136,8 @@ func isUnreachable(err error) bool {
 		return true
 	}
 	text := err.Error()
-	for _, sign := range []string{"connect to ", "connection refused", "no route to host", "timeout", "no such host", "connect failed", "name resolution"} {
+	for _, sign := range []string{"connect to ", "connection refused", "no route to host", "timeout", "no such host", "connect failed",
+		"name resolution"} {
 		if strings.Contains(strings.ToLower(text), sign) {
 			return true
 		}

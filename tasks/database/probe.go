@@ -157,7 +157,8 @@ func (db *DB) probeMySQL(ctx context.Context, r *Report) error {
 	const query = `SELECT version(), current_user(), @@character_set_database, @@max_connections, @@read_only, @@hostname, @@port`
 	var hostname string
 	var port int
-	if err := db.QueryRowContext(ctx, query).Scan(&r.Version, &r.User, &r.Charset, &r.MaxConnections, &r.ReadOnly, &hostname, &port); err != nil {
+	if err := db.QueryRowContext(ctx, query).Scan(&r.Version, &r.User, &r.Charset, &r.MaxConnections, &r.ReadOnly, &hostname,
+		&port); err != nil {
 		return err
 	}
 	r.ServerID = hostname + ":" + strconv.Itoa(port) + db.setting(ctx, "server_uuid")

@@ -42,8 +42,9 @@ func (db *DB) Stakes(ctx context.Context, asked StakesAsked) (s Stakes, err erro
 	}
 	since := time.Now().Add(-sessionRest).Unix()
 	for into, queries := range map[*int64][]string{
-		&s.Sessions:      {fmt.Sprintf("SELECT count(*) FROM user_auth_token WHERE rotated_at > %d", since)},
-		&s.SourceSecrets: {"SELECT count(*) FROM data_source WHERE " + filled("secure_json_data") + " OR " + filled("password") + " OR " + filled("basic_auth_password"), "SELECT count(*) FROM data_source WHERE " + filled("secure_json_data")},
+		&s.Sessions: {fmt.Sprintf("SELECT count(*) FROM user_auth_token WHERE rotated_at > %d", since)},
+		&s.SourceSecrets: {"SELECT count(*) FROM data_source WHERE " + filled("secure_json_data") + " OR " + filled("password") + " OR " +
+			filled("basic_auth_password"), "SELECT count(*) FROM data_source WHERE " + filled("secure_json_data")},
 	} {
 		if *into, err = db.firstOf(ctx, queries...); err != nil {
 			return s, err

@@ -125,7 +125,8 @@ func (g *Generation) WriteTar(w io.Writer) error {
 	t := tar.NewWriter(w)
 	d := dirs{t: t, made: map[string]bool{}}
 	// Grafana logs an error on every start for each of these that is not there.
-	for _, always := range []string{"etc", "plugins", "shown", Provisioning + "/datasources", Provisioning + "/dashboards", Provisioning + "/plugins", Provisioning + "/notifiers", Provisioning + "/alerting"} {
+	for _, always := range []string{"etc", "plugins", "shown", Provisioning + "/datasources", Provisioning + "/dashboards",
+		Provisioning + "/plugins", Provisioning + "/notifiers", Provisioning + "/alerting"} {
 		if err := d.make(always); err != nil {
 			return err
 		}
@@ -183,7 +184,8 @@ func (d dirs) file(name string, mode fs.FileMode, size int64, r io.Reader) error
 	if err := d.make(path.Dir(name)); err != nil {
 		return err
 	}
-	if err := d.t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(mode.Perm()), Size: size, Format: tar.FormatPAX}); err != nil {
+	if err := d.t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(mode.Perm()), Size: size,
+		Format: tar.FormatPAX}); err != nil {
 		return err
 	}
 	_, err := io.Copy(d.t, r)

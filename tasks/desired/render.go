@@ -193,7 +193,8 @@ func localFiles(c *inventory.Cluster) (out []localFile) {
 // unitOf renders the systemd unit of a host.
 func unitOf(c *inventory.Cluster, h *inventory.Host, rel Release, v grafana.Version, systemd int, group string) ([]byte, error) {
 	return grafana.Unit{
-		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Group: group, Service: c.Paths.Service, Port: Listens(h).Port,
+		Version: v, Systemd: systemd, Binary: rel.Binary, Root: c.Paths.Root, User: c.Paths.User, Group: group, Service: c.Paths.Service,
+		Port:     Listens(h).Port,
 		DataPath: c.Paths.Data, LogPath: c.Paths.Logs, Environment: true,
 	}.Render()
 }

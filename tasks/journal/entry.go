@@ -42,5 +42,6 @@ func FromEvent(run, cluster string, e event.Event) (Entry, bool) {
 	if e.Error != "" {
 		msg = e.Error
 	}
-	return Entry{Time: e.Time.UTC(), Run: run, Cluster: cluster, Host: e.Host, Step: step, Result: result, Message: msg, Seconds: e.Seconds}, true
+	return Entry{Time: e.Time.UTC(), Run: run, Cluster: cluster, Host: e.Host, Step: step, Result: result, Message: msg, Seconds: e.Seconds},
+		true
 }

@@ -53,7 +53,8 @@ func ReadLocal(cluster string) ([]Entry, error) {
 // say, they are about this host: a host that was broken into must not speak for others.
 func ReadHost(ctx context.Context, h fleet.Host, state string) ([]Entry, error) {
 	res, err := h.Run(ctx, remote.Command{
-		Step: "read the journal", Script: `[ ! -r "$1" ] || tail -c "$2" "$1"`, Args: []string{state + "/" + name, strconv.Itoa(maxRead)}, Become: true, Output: maxRead + 1<<16,
+		Step: "read the journal", Script: `[ ! -r "$1" ] || tail -c "$2" "$1"`, Args: []string{state + "/" + name, strconv.Itoa(maxRead)},
+		Become: true, Output: maxRead + 1<<16,
 	})
 	entries := Read(res.Stdout)
 	for i := range entries {

@@ -47,7 +47,8 @@ func Runs(cluster string, entries []Entry) []Run {
 	}
 	out := make([]Run, 0, len(runs))
 	for id, run := range runs {
-		out = append(out, run.result(Run{ID: id, Cluster: cluster, Start: run.entries[0].Time, Outcome: "unfinished", Hosts: map[string]string{}}))
+		out = append(out,
+			run.result(Run{ID: id, Cluster: cluster, Start: run.entries[0].Time, Outcome: "unfinished", Hosts: map[string]string{}}))
 	}
 	slices.SortFunc(out, func(a, b Run) int { return strings.Compare(b.ID, a.ID) })
 	return out

@@ -87,13 +87,15 @@ func (t *MetricsTransport) retried(r *http.Request, refused *http.Response) (*ht
 // ask reads the login of what runs. It goes to the unit's own process only.
 func (t *MetricsTransport) ask(ctx context.Context) (*grafana.MetricsLogin, error) {
 	res, err := t.Host.Run(ctx, remote.Command{
-		Step: "read the login of /metrics", Script: runningLoginScript, Args: []string{t.Root, t.Service}, Become: true, Timeout: askWithin, Output: 16 << 10,
+		Step: "read the login of /metrics", Script: runningLoginScript, Args: []string{t.Root, t.Service}, Become: true, Timeout: askWithin,
+		Output: 16 << 10,
 	})
 	if err != nil {
 		return nil, err
 	}
 	user, password, _ := strings.Cut(string(res.Stdout), "\n")
-	return &grafana.MetricsLogin{Next: Transport(t.Service, t.Host), User: plain(user), Password: plain(strings.TrimSuffix(password, "\n"))}, nil
+	return &grafana.MetricsLogin{Next: Transport(t.Service, t.Host), User: plain(user), Password: plain(strings.TrimSuffix(password, "\n"))},
+		nil
 }
 
 // plain takes the quotes of an ini value off.

@@ -35,7 +35,8 @@ func (e *OrdinaryError) Error() string {
 // *[OrdinaryError], or why that cannot be found out.
 func Service(ctx context.Context, h fleet.Host, address string) error {
 	fail := func(err error) error {
-		return &fleet.HostError{Host: h.Name, Step: step + " on " + address, Cause: err, State: "no password was sent", Next: "ghadeploy check --limit " + h.Name}
+		return &fleet.HostError{Host: h.Name, Step: step + " on " + address, Cause: err, State: "no password was sent",
+			Next: "ghadeploy check --limit " + h.Name}
 	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {

@@ -22,9 +22,11 @@ type HeldError struct {
 // Error names the holder.
 func (e *HeldError) Error() string {
 	if e.Frozen {
-		return fmt.Sprintf("%s: frozen by %s since %s: %s; next: ghadeploy unlock INVENTORY", e.Host, e.Holder.Who(), e.Holder.Since.Format(time.RFC3339), e.Holder.Message)
+		return fmt.Sprintf("%s: frozen by %s since %s: %s; next: ghadeploy unlock INVENTORY", e.Host, e.Holder.Who(),
+			e.Holder.Since.Format(time.RFC3339), e.Holder.Message)
 	}
-	return fmt.Sprintf("%s: locked by %s since %s (%s); next: wait, or add --lock-wait 10m", e.Host, e.Holder.Who(), e.Holder.Since.Format(time.RFC3339), e.Holder.Command)
+	return fmt.Sprintf("%s: locked by %s since %s (%s); next: wait, or add --lock-wait 10m", e.Host, e.Holder.Who(),
+		e.Holder.Since.Format(time.RFC3339), e.Holder.Command)
 }
 
 // refused turns what lock.sh said instead of "locked" into an error.

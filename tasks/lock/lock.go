@@ -90,7 +90,8 @@ func (l *Lock) Renew(ctx context.Context, hosts ...fleet.Host) error {
 		}
 		_, gone := errors.AsType[*remote.UnreachableError](k.err)
 		if !gone && !l.expired(ctx, h) {
-			return &fleet.HostError{Host: h.Name, Step: "hold the lock", Cause: ErrTaken, State: "no further host was touched", Next: "ghadeploy lock INVENTORY"}
+			return &fleet.HostError{Host: h.Name, Step: "hold the lock", Cause: ErrTaken, State: "no further host was touched",
+				Next: "ghadeploy lock INVENTORY"}
 		}
 		fresh, err := l.retake(ctx, h)
 		if err != nil {
@@ -106,7 +107,8 @@ func (l *Lock) Renew(ctx context.Context, hosts ...fleet.Host) error {
 // expired tells whether the host's own watchdog ended the lock of this run. The link may
 // be back before we noticed that it was cut; nobody has held the host since.
 func (l *Lock) expired(ctx context.Context, h fleet.Host) bool {
-	res, err := h.Run(ctx, remote.Command{Step: "read the lock", Script: `cat "$1/expired.json" 2>/dev/null || :`, Args: []string{l.state}, Become: true})
+	res, err := h.Run(ctx,
+		remote.Command{Step: "read the lock", Script: `cat "$1/expired.json" 2>/dev/null || :`, Args: []string{l.state}, Become: true})
 	return err == nil && parseHolder(string(res.Stdout)).Run == l.holder.Run
 }
 

@@ -247,7 +247,8 @@ func assignedSecrets(text string) (found []finding, ok bool) {
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimRight(lines[i], "\r")
 		trimmed := strings.TrimSpace(line)
-		if trimmed == "" || strings.ContainsAny(trimmed[:1], "#;]},") || tableLine.MatchString(line) || strings.ContainsAny(trimmed[:1], `"'{`) && strings.HasSuffix(trimmed, ",") {
+		if trimmed == "" || strings.ContainsAny(trimmed[:1], "#;]},") || tableLine.MatchString(line) || strings.ContainsAny(trimmed[:1], `"'{`) &&
+			strings.HasSuffix(trimmed, ",") {
 			continue
 		}
 		x := assignLine.FindStringSubmatch(line)

@@ -42,7 +42,8 @@ func isPublic(value string, public []string) bool {
 // concurrent use.
 func For(c *inventory.Cluster) Masker {
 	p := c.Paths
-	public := []string{"grafana", "postgres", "mysql", "admin", "root", "redis", "ghadeploy", "secret", "password", c.Name, p.Root, p.Data, p.Logs, p.Etc, p.State, p.Service, p.User,
+	public := []string{"grafana", "postgres", "mysql", "admin", "root", "redis", "ghadeploy", "secret", "password", c.Name, p.Root, p.Data,
+		p.Logs, p.Etc, p.State, p.Service, p.User,
 		c.Database.Name, c.Database.User, c.Grafana.Admin.User, c.Grafana.Version}
 	for _, h := range slices.Concat(c.Hosts, c.LoadBalancer.Hosts) {
 		public = append(public, h.Name, h.Address)
@@ -161,7 +162,8 @@ func hideAssignments(text string) string {
 			lines[i] = c[1] + Secret(c[2]) + l[len(body):]
 			continue
 		}
-		if x := assignment.FindStringSubmatch(body); x != nil && namesSecret(x[2]) && !harmless(x[4]) && !strings.Contains(x[4], "[secret ") && !strings.ContainsAny(x[4][:1], "{[&*") {
+		if x := assignment.FindStringSubmatch(body); x != nil && namesSecret(x[2]) && !harmless(x[4]) && !strings.Contains(x[4], "[secret ") &&
+			!strings.ContainsAny(x[4][:1], "{[&*") {
 			lines[i] = x[1] + x[2] + x[3] + Secret(x[4]) + x[5] + l[len(body):]
 		}
 	}

@@ -81,8 +81,10 @@ func ForCluster(c *inventory.Cluster, job string) Dashboard {
 	d.stat("Versions", "more than one only while an upgrade is under way", 1, "count(count by (version) (grafana_build_info"+sel+"))")
 	d.row()
 	d.graph("Requests per second", "reqps", "sum by (host) (rate(grafana_http_request_duration_seconds_count"+sel+"[5m]))")
-	d.graph("Requests that fail (5xx) per second", "reqps", `sum by (host) (rate(grafana_http_request_duration_seconds_count`+with(sel, `status_code=~"5.."`)+`[5m]))`)
-	d.graph("Requests, 99th percentile", "s", "histogram_quantile(0.99, sum by (host, le) (rate(grafana_http_request_duration_seconds_bucket"+sel+"[5m])))")
+	d.graph("Requests that fail (5xx) per second", "reqps",
+		`sum by (host) (rate(grafana_http_request_duration_seconds_count`+with(sel, `status_code=~"5.."`)+`[5m]))`)
+	d.graph("Requests, 99th percentile", "s",
+		"histogram_quantile(0.99, sum by (host, le) (rate(grafana_http_request_duration_seconds_bucket"+sel+"[5m])))")
 	d.graph("Database connections in use", "short", "sum by (host) (go_sql_stats_connections_in_use"+sel+")")
 	if alertingCluster(c) {
 		d.graph("Alerting position", "none", metric("alertmanager_peer_position", sel))
@@ -126,9 +128,11 @@ func (d *Dashboard) stat(title, description string, want int, expr string) {
 	}
 	d.add(Panel{
 		Type: "stat", Title: title, Description: description, GridPos: d.next(6, 4),
-		Targets:     []Query{{RefID: "A", Expr: expr, Instant: true}},
-		FieldConfig: map[string]any{"defaults": map[string]any{"thresholds": map[string]any{"mode": "absolute", "steps": steps}}, "overrides": []any{}},
-		Options:     map[string]any{"colorMode": "background", "graphMode": "none", "reduceOptions": map[string]any{"calcs": []string{"lastNotNull"}}},
+		Targets: []Query{{RefID: "A", Expr: expr, Instant: true}},
+		FieldConfig: map[string]any{"defaults": map[string]any{"thresholds": map[string]any{"mode": "absolute", "steps": steps}},
+			"overrides": []any{}},
+		Options: map[string]any{"colorMode": "background", "graphMode": "none",
+			"reduceOptions": map[string]any{"calcs": []string{"lastNotNull"}}},
 	})
 }
 
@@ -138,7 +142,8 @@ func (d *Dashboard) graph(title, unit, expr string) {
 		Type: "timeseries", Title: title, GridPos: d.next(12, 8),
 		Targets:     []Query{{RefID: "A", Expr: expr, LegendFormat: "{{host}}"}},
 		FieldConfig: map[string]any{"defaults": map[string]any{"unit": unit, "min": 0}, "overrides": []any{}},
-		Options:     map[string]any{"legend": map[string]any{"displayMode": "list", "placement": "bottom"}, "tooltip": map[string]any{"mode": "multi"}},
+		Options: map[string]any{"legend": map[string]any{"displayMode": "list", "placement": "bottom"},
+			"tooltip": map[string]any{"mode": "multi"}},
 	})
 }
 

@@ -105,7 +105,8 @@ func (s *rules) alerting(ha string) {
 	members := metric("alertmanager_cluster_members", s.sel)
 	position := metric("alertmanager_peer_position", s.sel)
 	s.add("GrafanaAlertingMembers", critical, wait, fmt.Sprintf("%s != %d", members, s.hosts),
-		fmt.Sprintf("{{ $labels.host }} sees {{ $value }} of %d Alertmanagers: alerts may be notified twice", s.hosts), "ghadeploy status; ghadeploy check")
+		fmt.Sprintf("{{ $labels.host }} sees {{ $value }} of %d Alertmanagers: alerts may be notified twice", s.hosts),
+		"ghadeploy status; ghadeploy check")
 	s.add("GrafanaAlertingPositions", critical, wait,
 		fmt.Sprintf("count(count_values(\"position\", %s)) != count(%s)", position, position),
 		"two Alertmanagers of Grafana cluster "+s.cluster+" stand at the same position: both notify", "ghadeploy verify")

@@ -54,7 +54,8 @@ var kinds = []kind{
 	}},
 	{name: Live, seen: keys("live.ha_engine", "live.ha_engine_address", "live.ha_prefix"), tell: says(
 		"until the last host has changed, what is published on a host of one side does not reach browsers on the other", "")},
-	{name: ServiceAs, seen: userSeen, tell: says("files in paths.data and paths.logs stay with the old user until the host is prepared anew", "look at who owns them: ghadeploy exec INVENTORY -- ls -ld DATA LOGS")},
+	{name: ServiceAs, seen: userSeen, tell: says("files in paths.data and paths.logs stay with the old user until the host is prepared anew",
+		"look at who owns them: ghadeploy exec INVENTORY -- ls -ld DATA LOGS")},
 	{name: Paths, seen: pathsSeen, tell: says("what lies in the old folder stays there, and is neither moved nor deleted", "")},
 	{name: Plugins, seen: pluginsSeen, tell: tellPlugins},
 	{name: Login, seen: providersSeen, tell: tellProviders},
@@ -168,7 +169,8 @@ func tellCookies(c *Change, old, now State, s Stakes) {
 
 // meetingKeys are what Alertmanagers find each other by. Of the listen address it is the
 // port, and of the peers whether there are any: a cluster that grows stays one.
-var meetingKeys = []string{"unified_alerting.ha_redis_address", "unified_alerting.ha_redis_prefix", "unified_alerting.ha_redis_db", "unified_alerting.ha_label"}
+var meetingKeys = []string{"unified_alerting.ha_redis_address", "unified_alerting.ha_redis_prefix", "unified_alerting.ha_redis_db",
+	"unified_alerting.ha_label"}
 
 func alertingSeen(old, now State) string {
 	if old.mode() == "none" {

@@ -37,7 +37,8 @@ func (s State) get(key string) string {
 // Keys are all settings that are compared.
 func Keys() []string {
 	out := []string{
-		"database.type", "database.host", "database.name", "database.user", "database.password", "database.url", "database.path", "database.ssl_mode",
+		"database.type", "database.host", "database.name", "database.user", "database.password", "database.url", "database.path",
+		"database.ssl_mode",
 		"paths.data", "paths.logs", "security.secret_key", "security.admin_user", "security.admin_password",
 		"server.root_url", "server.domain", "server.enforce_domain", "server.serve_from_sub_path",
 		"auth.login_cookie_name", "security.cookie_samesite", "security.cookie_secure", "unified_alerting.enabled",

@@ -65,40 +65,41 @@ func (p *proof) versions(ctx context.Context) {
 
 // plugins proves that all nodes have the same plugins, those of the inventory.
 func (p *proof) plugins(ctx context.Context) {
-	p.step(ctx, Step{Name: "plugins", Explanation: "every node has the same plugins, with the inventory's versions"}, func(ctx context.Context) (string, error) {
-		if len(p.nodes) == 0 {
-			return "", &skip{"no node that one can log in to"}
-		}
-		metrics, err := p.readMetrics(ctx)
-		if err != nil {
-			return "", err
-		}
-		has := map[string][]string{} // "id version" -> hosts
-		for i, n := range p.nodes {
-			for _, pl := range metrics[i].Plugins {
-				if pl.Signature != "internal" {
-					key := pl.ID + " " + pl.Version
-					has[key] = append(has[key], n.name())
+	p.step(ctx, Step{Name: "plugins", Explanation: "every node has the same plugins, with the inventory's versions"},
+		func(ctx context.Context) (string, error) {
+			if len(p.nodes) == 0 {
+				return "", &skip{"no node that one can log in to"}
+			}
+			metrics, err := p.readMetrics(ctx)
+			if err != nil {
+				return "", err
+			}
+			has := map[string][]string{} // "id version" -> hosts
+			for i, n := range p.nodes {
+				for _, pl := range metrics[i].Plugins {
+					if pl.Signature != "internal" {
+						key := pl.ID + " " + pl.Version
+						has[key] = append(has[key], n.name())
+					}
 				}
 			}
-		}
-		for _, pl := range p.in.Cluster.Grafana.Plugins {
-			key := pl.ID + " " + pl.Version
-			if pl.Version != "" && has[key] == nil {
-				has[key] = []string{}
+			for _, pl := range p.in.Cluster.Grafana.Plugins {
+				key := pl.ID + " " + pl.Version
+				if pl.Version != "" && has[key] == nil {
+					has[key] = []string{}
+				}
 			}
-		}
-		var wrong []string
-		for _, key := range slices.Sorted(maps.Keys(has)) {
-			if missing := p.without(has[key]); len(missing) > 0 {
-				wrong = append(wrong, fmt.Sprintf("%s have plugin %s", doNot(missing), key))
+			var wrong []string
+			for _, key := range slices.Sorted(maps.Keys(has)) {
+				if missing := p.without(has[key]); len(missing) > 0 {
+					wrong = append(wrong, fmt.Sprintf("%s have plugin %s", doNot(missing), key))
+				}
 			}
-		}
-		if len(wrong) > 0 {
-			return "", &failure{strings.Join(wrong, "; "), p.missingPlugin(has)}
-		}
-		return fmt.Sprintf("%d besides Grafana's own", len(has)), nil
-	})
+			if len(wrong) > 0 {
+				return "", &failure{strings.Join(wrong, "; "), p.missingPlugin(has)}
+			}
+			return fmt.Sprintf("%d besides Grafana's own", len(has)), nil
+		})
 }
 
 // missingPlugin is what to do about plugins that nodes lack. One that no node has loaded is

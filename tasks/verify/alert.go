@@ -59,7 +59,8 @@ func (p *proof) alertEnds(ctx context.Context) {
 		return
 	}
 	p.test = nil
-	p.step(ctx, Step{Name: "alert-cleanup", Explanation: "rule, folder, contact point, route and silence are removed, the policies as they were"},
+	p.step(ctx,
+		Step{Name: "alert-cleanup", Explanation: "rule, folder, contact point, route and silence are removed, the policies as they were"},
 		func(ctx context.Context) (string, error) { return "", t.cleanUp(ctx) })
 }
 
@@ -83,7 +84,8 @@ func (p *proof) alert(ctx context.Context) {
 		return
 	}
 	if p.step(ctx, s, t.notifyOnce) {
-		p.step(ctx, Step{Name: "silence-holds", From: p.nodes[0].name(), To: "others", Explanation: "the firing alert is silenced on every node by a silence made on one"}, t.silenceHolds)
+		p.step(ctx, Step{Name: "silence-holds", From: p.nodes[0].name(), To: "others",
+			Explanation: "the firing alert is silenced on every node by a silence made on one"}, t.silenceHolds)
 	}
 }
 
@@ -174,7 +176,8 @@ func (t *alertTest) notifyOnce(ctx context.Context) (string, error) {
 	}
 	peerTimeout := grafana.PeerTimeout(p.in.Cluster.Alerting.PeerTimeout)
 	window := time.Duration(len(p.nodes)-1)*peerTimeout + groupWait + alertMargin
-	p.progress("alert", "it fires on all %d nodes; by %s from now the last of them would have notified (position x %s)", len(p.nodes), window, peerTimeout)
+	p.progress("alert", "it fires on all %d nodes; by %s from now the last of them would have notified (position x %s)", len(p.nodes), window,
+		peerTimeout)
 	if fleet.Pause(ctx, window) != nil {
 		return "", ctx.Err()
 	}
@@ -214,7 +217,8 @@ func (t *alertTest) onEveryNode(ctx context.Context) error {
 		return until(ctx, 90*time.Second, 500*time.Millisecond, func(ctx context.Context) error {
 			alerts, err := t.alerts(ctx, n)
 			if err == nil && len(alerts) == 0 {
-				err = &failure{n.name() + " does not evaluate the rule", "check unified_alerting.execute_alerts; " + t.p.command("logs", "--limit "+n.name())}
+				err = &failure{n.name() + " does not evaluate the rule",
+					"check unified_alerting.execute_alerts; " + t.p.command("logs", "--limit "+n.name())}
 			}
 			return err
 		})

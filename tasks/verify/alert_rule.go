@@ -21,12 +21,15 @@ func (t *alertTest) makeRule(ctx context.Context, interval time.Duration) error 
 	first := t.p.nodes[0]
 	labels := map[string]string{alertLabel: t.p.nonce}
 	annotations := map[string]string{"summary": "a test of ghadeploy verify, removed at its end"}
-	data := []any{map[string]any{"refId": "A", "queryType": "", "datasourceUid": "__expr__", "relativeTimeRange": map[string]int{"from": 0, "to": 0},
-		"model": map[string]any{"refId": "A", "type": "math", "expression": "1 == 1", "datasource": map[string]string{"type": "__expr__", "uid": "__expr__"}}}}
-	err := first.call(ctx, http.MethodPost, rulerPath+t.name, map[string]any{"name": t.name, "interval": interval.String(), "rules": []any{map[string]any{
-		"for": "0s", "labels": labels, "annotations": annotations,
-		"grafana_alert": map[string]any{"title": t.name, "condition": "A", "no_data_state": "NoData", "exec_err_state": "Error", "data": data},
-	}}}, nil)
+	data := []any{map[string]any{"refId": "A", "queryType": "", "datasourceUid": "__expr__",
+		"relativeTimeRange": map[string]int{"from": 0, "to": 0},
+		"model": map[string]any{"refId": "A", "type": "math", "expression": "1 == 1",
+			"datasource": map[string]string{"type": "__expr__", "uid": "__expr__"}}}}
+	err := first.call(ctx, http.MethodPost, rulerPath+t.name,
+		map[string]any{"name": t.name, "interval": interval.String(), "rules": []any{map[string]any{
+			"for": "0s", "labels": labels, "annotations": annotations,
+			"grafana_alert": map[string]any{"title": t.name, "condition": "A", "no_data_state": "NoData", "exec_err_state": "Error", "data": data},
+		}}}, nil)
 	if !refused(err) {
 		return err
 	}

@@ -163,8 +163,9 @@ func (l *loop) judge(n *node) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.failed) > 0 {
-		return "", &failure{fmt.Sprintf("%d of %d requests failed while %s was down, the first with: %s", len(l.failed), l.sent, n.name(), l.failed[0]),
-			"let the balancer check health and retry on another server: load_balancer.manage: true does"}
+		return "",
+			&failure{fmt.Sprintf("%d of %d requests failed while %s was down, the first with: %s", len(l.failed), l.sent, n.name(), l.failed[0]),
+				"let the balancer check health and retry on another server: load_balancer.manage: true does"}
 	}
 	return fmt.Sprintf("%d requests", l.sent), nil
 }

@@ -90,9 +90,11 @@ func (p *proof) judgeMembers(metrics []grafana.Metrics, want int) error {
 			p.command("check", "") + " tries every pair of hosts; then " + p.command("restart", "--limit "+strings.Join(alone, ":"))}
 	case len(tooMany) > 0:
 		cause, fix := p.foreignMembers()
-		return &failure{fmt.Sprintf("%s counts more alerting members than the %d hosts (%s): %s", strings.Join(tooMany, " and "), want, saw, cause), fix + ", then " + p.command("apply", "")}
+		return &failure{fmt.Sprintf("%s counts more alerting members than the %d hosts (%s): %s", strings.Join(tooMany, " and "), want, saw,
+			cause), fix + ", then " + p.command("apply", "")}
 	case len(wrong) > 0:
-		return &failure{fmt.Sprintf("%s does not see all %d alerting members (%s)", strings.Join(wrong, " and "), want, saw), p.command("check", "")}
+		return &failure{fmt.Sprintf("%s does not see all %d alerting members (%s)", strings.Join(wrong, " and "), want, saw),
+			p.command("check", "")}
 	case double != "":
 		return &failure{fmt.Sprintf("%s have the same position, both would notify (%s)", double, saw),
 			"give each host its own unified_alerting.ha_redis_peer_name, then " + p.command("apply", "")}
@@ -104,7 +106,8 @@ func (p *proof) judgeMembers(metrics []grafana.Metrics, want int) error {
 func (p *proof) foreignMembers() (cause, fix string) {
 	const stale = "a host that is no longer in the inventory still runs"
 	if p.in.Cluster.Alerting.HA == "redis" {
-		return "another cluster uses the same alerting.redis.prefix, or the key of a host that was killed counts for up to 5 minutes, or " + stale,
+		return "another cluster uses the same alerting.redis.prefix, or the key of a host that was killed counts for up to 5 minutes, or " +
+				stale,
 			"give alerting.redis.prefix a name of its own"
 	}
 	return "another cluster gossips with the same alerting.label, or " + stale, "give alerting.label a name of its own"
@@ -124,22 +127,23 @@ func (p *proof) aloneBecause() string {
 // liveNodes proves that Live is one over all nodes.
 func (p *proof) liveNodes(ctx context.Context) {
 	want := len(p.in.Cluster.Hosts)
-	p.step(ctx, Step{Name: "live-nodes", Explanation: fmt.Sprintf("every node sees %d Live nodes", want)}, func(ctx context.Context) (string, error) {
-		if why := p.noLive(); why != nil {
-			return "", why
-		}
-		return "", until(ctx, p.settling(), time.Second, func(ctx context.Context) error {
-			metrics, err := p.readMetrics(ctx)
-			if err != nil {
-				return err
+	p.step(ctx, Step{Name: "live-nodes", Explanation: fmt.Sprintf("every node sees %d Live nodes", want)},
+		func(ctx context.Context) (string, error) {
+			if why := p.noLive(); why != nil {
+				return "", why
 			}
-			if err := p.judgeLive(metrics, want); err != nil {
-				p.progress("live-nodes", "waiting: %v", err)
-				return err
-			}
-			return nil
+			return "", until(ctx, p.settling(), time.Second, func(ctx context.Context) error {
+				metrics, err := p.readMetrics(ctx)
+				if err != nil {
+					return err
+				}
+				if err := p.judgeLive(metrics, want); err != nil {
+					p.progress("live-nodes", "waiting: %v", err)
+					return err
+				}
+				return nil
+			})
 		})
-	})
 }
 
 func (p *proof) noLive() error {
@@ -159,7 +163,8 @@ func (p *proof) judgeLive(metrics []grafana.Metrics, want int) error {
 	alone := liveAlone(p.nodes, metrics)
 	if len(alone) > 0 {
 		return &failure{fmt.Sprintf("Live on %s is alone: its Redis is not configured there, or was not reachable when it started, and then it goes on without a word (nodes seen: %s)", strings.Join(alone, " and "), saw),
-			p.command("logs", "--grep 'live engine' --limit "+strings.Join(alone, ":")) + "; then " + p.command("restart", "--limit "+strings.Join(alone, ":"))}
+			p.command("logs", "--grep 'live engine' --limit "+strings.Join(alone, ":")) + "; then " + p.command("restart",
+				"--limit "+strings.Join(alone, ":"))}
 	}
 	for _, m := range metrics {
 		if m.LiveNodes.Value > float64(want) {
@@ -181,7 +186,8 @@ func (p *proof) tooManyLive(want int, saw string) error {
 		return err
 	}
 	cause, fix := grafana.ForeignLive(v, c.Live.Redis.Address, c.Live.Redis.Prefix)
-	return &failure{fmt.Sprintf("Live counts more nodes than the %d hosts (%s): %s", want, saw, cause), fix + ", then " + p.command("apply", "")}
+	return &failure{fmt.Sprintf("Live counts more nodes than the %d hosts (%s): %s", want, saw, cause),
+		fix + ", then " + p.command("apply", "")}
 }
 
 // liveAlone are the nodes that see only themselves.
@@ -241,7 +247,8 @@ func (p *proof) judgeBalancer(states map[string]balancer.State) (later bool, err
 	}
 	switch {
 	case len(drained) > 0:
-		f := &failure{strings.Join(drained, " and ") + " is drained: " + states[drained[0]].CheckedBy, p.command("undrain", "--limit "+strings.Join(drained, ":"))}
+		f := &failure{strings.Join(drained, " and ") + " is drained: " + states[drained[0]].CheckedBy,
+			p.command("undrain", "--limit "+strings.Join(drained, ":"))}
 		if len(wrong) > 0 {
 			f.cause += "; " + strings.Join(wrong, "; ")
 		}

@@ -86,5 +86,6 @@ func (f *front) explain(err error) error {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return &failure{fmt.Sprintf("%s: %v", f.url, err), "trust its CA on this machine: SSL_CERT_FILE=ca.pem"}
 	}
-	return &failure{fmt.Sprintf("%s does not answer: %v", f.url, err), "correct grafana.root_url (or set load_balancer.url to where users go), or look at the balancer"}
+	return &failure{fmt.Sprintf("%s does not answer: %v", f.url, err),
+		"correct grafana.root_url (or set load_balancer.url to where users go), or look at the balancer"}
 }

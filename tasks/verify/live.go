@@ -52,7 +52,8 @@ func (p *proof) live(ctx context.Context) {
 }
 
 // publish sends one word on a node and waits for it on the targets, one step each.
-func (p *proof) publish(ctx context.Context, from *node, targets []*node, listeners map[*node]*livesocket.Socket, channel *liveChannel, what string) {
+func (p *proof) publish(ctx context.Context, from *node, targets []*node, listeners map[*node]*livesocket.Socket, channel *liveChannel,
+	what string) {
 	word := p.nonce + "-" + from.name()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

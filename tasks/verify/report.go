@@ -94,7 +94,8 @@ func (r Report) WriteText(w io.Writer) error {
 	if !r.OK {
 		verdict = "is NOT proved to be highly available"
 	}
-	fmt.Fprintf(&b, "%s %s: %d proved, %d failed, %d not tried, %.1fs\n", r.Cluster, verdict, len(r.Steps)-failed-skipped, failed, skipped, r.Seconds)
+	fmt.Fprintf(&b, "%s %s: %d proved, %d failed, %d not tried, %.1fs\n", r.Cluster, verdict, len(r.Steps)-failed-skipped, failed, skipped,
+		r.Seconds)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

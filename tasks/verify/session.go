@@ -76,7 +76,8 @@ func (p *proof) logins(ctx context.Context) {
 		if errs[i] == nil {
 			continue
 		}
-		p.record(Step{Name: "login", From: n.name(), Explanation: fmt.Sprintf("login as %s with the inventory's password", p.in.Cluster.Grafana.Admin.User)},
+		p.record(Step{Name: "login", From: n.name(),
+			Explanation: fmt.Sprintf("login as %s with the inventory's password", p.in.Cluster.Grafana.Admin.User)},
 			"", p.loginFailure(n, works, errs[i]))
 	}
 	p.nodes = in
@@ -141,10 +142,12 @@ func (p *proof) session(ctx context.Context, a, b *node) error {
 	case err != nil:
 		return &failure{fmt.Sprintf("%s does not know the session: it has another secret_key or another database (which of them could not be found out: %v)", b.name(), err), p.command("plan", "")}
 	case !same:
-		return &failure{fmt.Sprintf("%s and %s have different databases: the session made on %s is not in the one of %s", a.name(), b.name(), a.name(), b.name()),
+		return &failure{fmt.Sprintf("%s and %s have different databases: the session made on %s is not in the one of %s", a.name(), b.name(),
+			a.name(), b.name()),
 			"compare [database] on both: " + p.command("plan", "")}
 	}
-	return &failure{fmt.Sprintf("%s and %s have different secret_keys: the session is in the database that both use, but %s cannot read it", a.name(), b.name(), b.name()),
+	return &failure{fmt.Sprintf("%s and %s have different secret_keys: the session is in the database that both use, but %s cannot read it",
+		a.name(), b.name(), b.name()),
 		"give all hosts one grafana.secret_key and restart: " + p.command("apply", "")}
 }
 
@@ -170,7 +173,8 @@ func (p *proof) sameDatabase(ctx context.Context, a, b *node) (same bool, err er
 	var made struct {
 		ID int64 `json:"id"`
 	}
-	if err := a.call(ctx, http.MethodPost, "/api/annotations", map[string]any{"text": "ghadeploy-verify: a test, may be removed", "tags": []string{tag}}, &made); err != nil {
+	if err := a.call(ctx, http.MethodPost, "/api/annotations",
+		map[string]any{"text": "ghadeploy-verify: a test, may be removed", "tags": []string{tag}}, &made); err != nil {
 		return false, err
 	}
 	defer func() {

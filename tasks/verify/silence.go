@@ -75,7 +75,8 @@ func (p *proof) silences(ctx context.Context) {
 			if err := until(ctx, silenceLimit, 100*time.Millisecond, func(ctx context.Context) error {
 				return b.call(ctx, http.MethodGet, silencePath+"/"+id, nil, nil)
 			}); err != nil {
-				return "", &failure{fmt.Sprintf("%s does not know of it after %s: the alerting of %s and %s is not one cluster", b.name(), silenceLimit, a.name(), b.name()),
+				return "", &failure{fmt.Sprintf("%s does not know of it after %s: the alerting of %s and %s is not one cluster", b.name(), silenceLimit,
+					a.name(), b.name()),
 					"see step members; " + p.command("check", "")}
 			}
 			return "", nil

@@ -53,7 +53,8 @@ func changes(p *tasks.Plan) []change {
 				if !seen {
 					i = len(out)
 					index[d] = i
-					out = append(out, change{Path: d.Path, Note: strings.TrimSpace(d.Change + " " + d.Note), Unified: short(d.Unified), Open: d.Unified != "" && d.Change == "change"})
+					out = append(out, change{Path: d.Path, Note: strings.TrimSpace(d.Change + " " + d.Note), Unified: short(d.Unified),
+						Open: d.Unified != "" && d.Change == "change"})
 				}
 				out[i].Hosts = append(out[i].Hosts, h.Host)
 			}

@@ -114,7 +114,8 @@ func newChart(events []event.Event, hosts []string, end time.Time) *chart {
 	c.Height = c.Bottom + 26
 	c.Ticks = ticks(end.Sub(start), scale)
 	c.Legend = legendOf(seen)
-	c.Summary = fmt.Sprintf("Timeline of %d hosts over %s: staging, drain, stop, start, gates and settle of each, from left to right.", len(c.Rows), span(end.Sub(start)))
+	c.Summary = fmt.Sprintf("Timeline of %d hosts over %s: staging, drain, stop, start, gates and settle of each, from left to right.",
+		len(c.Rows), span(end.Sub(start)))
 	return c
 }
 
@@ -180,7 +181,8 @@ func steps(events []event.Event, end time.Time) []step {
 // ticks are round moments, at most eight of them.
 func ticks(total time.Duration, scale float64) []tick {
 	every := time.Second
-	for _, d := range []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour} {
+	for _, d := range []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute,
+		2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour} {
 		every = d
 		if total/d <= 8 {
 			break

@@ -158,7 +158,8 @@ func (v *view) event(e event.Event) {
 		v.Attention = append(v.Attention, strings.TrimPrefix(e.Host+": ", ": ")+e.Message)
 	}
 	if name, ok := strings.CutPrefix(e.Step, "gate:"); ok && (bad || e.Kind == event.StepDone) && len(v.Gates) < mostGates {
-		g := gate{Host: cmp.Or(e.Host, "cluster"), Name: name, Class: "good", Saw: e.Message, Took: span(time.Duration(e.Seconds * float64(time.Second)))}
+		g := gate{Host: cmp.Or(e.Host, "cluster"), Name: name, Class: "good", Saw: e.Message,
+			Took: span(time.Duration(e.Seconds * float64(time.Second)))}
 		if bad {
 			g.Class, g.Saw = "bad", strings.TrimSpace(e.Message+" "+e.Error)
 		}
