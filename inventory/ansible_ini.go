@@ -58,7 +58,7 @@ func parseINI(rep *reporter, src []byte) *AnsibleInventory {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.needed)) {
-		if !r.declared[name] {
+		if !r.declared[name] && len(rep.errors) <= maxDiagnostics {
 			rep.hintf(r.needed[name], didYouMean(name, slices.Sorted(maps.Keys(r.declared))), "there is no group %q: it needs a section [%s] or [%s:children]",
 				clip(name), clip(name), clip(name))
 		}

@@ -266,6 +266,9 @@ func (d *decoder) members(g *groupNode, exists map[string]bool, known []string) 
 		if d.bad[item] || item.shape != scalarShape {
 			continue
 		}
+		if len(d.rep.errors) > maxDiagnostics {
+			return // no more are shown, and each may stand for thousands
+		}
 		names, err := ExpandRange(item.text)
 		if err != nil {
 			d.fail(item, "%s", err)
@@ -273,8 +276,14 @@ func (d *decoder) members(g *groupNode, exists map[string]bool, known []string) 
 		}
 		for _, name := range names {
 			switch {
+			case len(d.rep.errors) > maxDiagnostics:
+				return
 			case !exists[name]:
-				d.rep.hintf(item.pos, didYouMean(name, known), "group %q names the unknown host %q", g.name, clip(name))
+				hint := ""
+				if len(names)*len(known) < 100_000 { // each asks all names that are known
+					hint = didYouMean(name, known)
+				}
+				d.rep.hintf(item.pos, hint, "group %q names the unknown host %q", g.name, clip(name))
 			case g.members[name]:
 				d.rep.errorf(item.pos, "group %q names the host %q twice", g.name, name)
 			}

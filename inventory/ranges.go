@@ -9,6 +9,10 @@ import (
 // MaxRange is how many hosts one name may stand for.
 const MaxRange = 10_000
 
+// maxRanged is how long a name with ranges may be, zeros of its numbers included: each of
+// the hosts has all of it.
+const maxRanged = 512
+
 // ExpandRange expands every range in a name, the last one counting fastest:
 // "r[a:b]n[01:03]" is ra-n01 ... rb-n03. A range is [first:last] or
 // [first:last:step] over numbers, whose leading zeros are kept, or over letters
@@ -17,6 +21,9 @@ const MaxRange = 10_000
 func ExpandRange(name string) ([]string, error) {
 	out := []string{""}
 	rest := name
+	if len(name) > maxRanged && hasRange(name) {
+		return nil, fmt.Errorf("a name with ranges has at most %d characters, this one %d", maxRanged, len(name))
+	}
 	for {
 		open := strings.IndexByte(rest, '[')
 		if open < 0 || isIPv6(rest[open:]) {

@@ -2,9 +2,13 @@ package inventory
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -73,4 +77,33 @@ func ExampleExpandRange() {
 	// g08.example.com
 	// g09.example.com
 	// g10.example.com
+}
+
+// A few kilobytes that stand for gigabytes, or for hours of suggestions, are refused at once.
+func TestRangesDoNotMultiplyWhatAFileHolds(t *testing.T) {
+	for name, text := range map[string]string{
+		"zeros":   "hosts: {\"a[" + strings.Repeat("0", 100_000) + "1:" + strings.Repeat("0", 99_997) + "9999]\": {}}\n",
+		"letters": "hosts: {\"" + strings.Repeat("a", 100_000) + "[1:9999]\": {}}\n",
+		"groups":  "hosts: {\"b[1:10000]\": {}}\ngroups:\n  x: {hosts: [" + strings.Repeat("\"a[1:10000]\", ", 2000) + "b1]}\n",
+		"twice":   "hosts: {\"b[1:10000]\": {}}\ngroups:\n  x: {hosts: [" + strings.Repeat("\"b[1:10000]\", ", 2000) + "b1]}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "p.yaml")
+			if err := os.WriteFile(file, []byte("cluster: p\n"+text+"grafana: {version: 12.3.1, artifact: {source: x}, secret_key: \"${env:K}\"}\ndatabase: {type: postgres, host: db}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, err := Load(t.Context(), file, Options{SkipFiles: true})
+			runtime.ReadMemStats(&after)
+			if err == nil {
+				t.Error("it loads")
+			}
+			// Not the time of day alone: this machine may have other work.
+			if made := (after.TotalAlloc - before.TotalAlloc) >> 20; made > 500 {
+				t.Errorf("%d MB were made in %s: %.300v", made, time.Since(start), err)
+			}
+		})
+	}
 }

@@ -62,7 +62,7 @@ func (d *decoder) grafanaRules(c *Cluster, n *node) {
 			}
 		}
 	}
-	d.uniquePlugins(n.get("plugins"))
+	d.pluginRules(n.get("plugins"))
 }
 
 // checksumNeeded: whoever sits between could replace a release that comes by http and the
@@ -83,12 +83,16 @@ func (d *decoder) checksumNeeded(c *Cluster, source *node) {
 	}
 }
 
-func (d *decoder) uniquePlugins(n *node) {
+func (d *decoder) pluginRules(n *node) {
 	if n == nil {
 		return
 	}
 	seen := map[string]bool{}
 	for _, p := range n.items {
+		if source := p.get("source"); source != nil && isURL(strings.ToLower(source.text)) && p.get("sha256") == nil {
+			d.rep.hintf(source.pos, "get it once by a way that you trust: sha256sum FILE, then sha256 beside source",
+				"a plugin from a URL needs its sha256: nobody else says which one you mean")
+		}
 		id := p.get("id")
 		if name := d.text(id, ""); name != "" {
 			if seen[name] {
