@@ -52,6 +52,9 @@ func (r *run) foreignPeers(ctx context.Context, client redis.UniversalClient, cf
 		"set alerting.redis.prefix to a name of its own; keys of a removed host vanish within 5 minutes")}
 }
 
+// mostKeys are looked at: more make no better finding.
+const mostKeys = 10_000
+
 // allKeys are the keys that match, of every master of a Redis Cluster. It is
 // bounded: a cluster has some dozens of peers, and a shared Redis a million keys.
 func allKeys(ctx context.Context, client redis.UniversalClient, pattern string) ([]string, error) {
@@ -64,7 +67,7 @@ func allKeys(ctx context.Context, client redis.UniversalClient, pattern string) 
 				return err
 			}
 			mu.Lock()
-			keys = append(keys, some...)
+			keys = append(keys, some[:min(len(some), mostKeys-len(keys))]...)
 			mu.Unlock()
 			cursor = next
 		}

@@ -56,7 +56,9 @@ func subscriptions(ctx context.Context, client redis.UniversalClient, pattern st
 		some, err := c.PubSubChannels(ctx, pattern).Result()
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, some...)
+		if all = append(all, some...); len(all) > 2*maxNodes { // each of many may name as many
+			return fmt.Errorf("%d channels of Live are there, more than any cluster has", len(all))
+		}
 		return err
 	})
 	return all, err

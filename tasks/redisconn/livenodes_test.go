@@ -68,6 +68,8 @@ func TestARedisThatDoesNotTellOfItsNodes(t *testing.T) {
 		"a billion nodes":   {&fleettest.Redis{Raw: "*1000000000\r\n"}, "larger than any"},
 		"a gigabyte":        {&fleettest.Redis{Raw: "*1\r\n$1000000000\r\n"}, "larger than any"},
 		"a list in a list":  {&fleettest.Redis{Raw: "*1\r\n*99999999\r\n"}, "larger than any"},
+		"many lists":        {&fleettest.Redis{Raw: "*10000\r\n" + strings.Repeat("*10000\r\n", 1000)}, "larger than any"},
+		"many strings":      {&fleettest.Redis{Raw: "*1000\r\n" + strings.Repeat("$100000\r\n"+strings.Repeat("x", 100_000)+"\r\n", 40)}, "larger than any"},
 		"no end of a line":  {&fleettest.Redis{Raw: "+" + strings.Repeat("x", 1<<17)}, "larger than any"},
 		"a minus":           {&fleettest.Redis{Raw: "*-7\r\n"}, ""},
 		"more than hosts": {&fleettest.Redis{Channels: func() (all []string) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,7 +36,11 @@ func Open(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.Univer
 			return nil, err
 		}
 	}
+	var dials atomic.Int32
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials.Add(1) > maxDials {
+			return nil, errManyNodes
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(life, cancel)()
@@ -68,7 +73,7 @@ func Open(life context.Context, h fleet.Host, cfg inventory.Redis) (redis.Univer
 		Username: cfg.Username, Password: cfg.Password.Reveal(), DB: cfg.DB,
 		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
 		MaxRetries: -1, DialerRetries: 1, DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout,
-		MaxRedirects: 3, PoolSize: 3, IsClusterMode: cfg.Cluster,
+		MaxRedirects: 3, PoolSize: 3, ReadBufferSize: 4096, WriteBufferSize: 4096, IsClusterMode: cfg.Cluster,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if s := cfg.Sentinel; s != nil {
