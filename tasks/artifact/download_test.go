@@ -61,3 +61,19 @@ func TestADownloadHasABound(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// Who sits between could replace a release that comes by http and the checksum beside it:
+// where the inventory has none for an architecture, nothing is fetched.
+func TestNoChecksumIsTakenByHTTP(t *testing.T) {
+	asked := false
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer srv.Close()
+	s := Store{dir: t.TempDir(), http: srv.Client()}
+	for _, delivery := range []string{"push", "pull"} {
+		art := inventory.Artifact{Source: srv.URL + "/grafana-{version}.linux-{arch}.tar.gz", Delivery: delivery, SHA256: map[string]string{"arm64": strings.Repeat("a", 64)}}
+		_, err := s.Release(t.Context(), art, "10.3.1", "amd64", "/")
+		if err == nil || !strings.Contains(err.Error(), "sha256 has no checksum for amd64") || asked {
+			t.Errorf("%s: %v, asked %v", delivery, err, asked)
+		}
+	}
+}

@@ -51,6 +51,10 @@ func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arc
 	}
 	isURL := strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
 	var err error
+	if want == "" && strings.HasPrefix(src, "http://") {
+		return desired.Release{}, &Error{fmt.Sprintf("grafana.artifact.sha256 has no checksum for %s, and by http:// anybody on the way can replace the release and the one beside it", arch),
+			fmt.Sprintf("get it once by a way that you trust: sha256sum FILE, then %s under grafana.artifact.sha256 in INVENTORY", arch)}
+	}
 	if isURL && want == "" {
 		if want, err = s.published(ctx, src); err != nil {
 			return desired.Release{}, err
