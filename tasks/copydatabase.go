@@ -93,6 +93,12 @@ type throughHost struct {
 	db *database.DB
 }
 
+// Rows takes any number: they are used up as they come.
+func (t *throughHost) Rows(ctx context.Context, table *dbcopy.Table, columns []dbcopy.Column, most int64, each func(dbcopy.Row) error) error {
+	defer t.db.Stream()()
+	return t.db.Reason(t.Target.Rows(ctx, table, columns, most, each))
+}
+
 // Close closes both.
 func (t *throughHost) Close() error { return errors.Join(t.Target.Close(), t.db.Close()) }
 

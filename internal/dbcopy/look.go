@@ -166,6 +166,9 @@ func listed(list []string) string {
 	return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", len(list)-most)
 }
 
+// mostMigrations are believed to be in a log; Grafana 13 has some hundreds.
+const mostMigrations = 50_000
+
 // migrationsOf are those that were done, and those that failed and were not done since.
 func migrationsOf(ctx context.Context, db Source, t *Table) (done map[string]bool, failed []string, err error) {
 	done = map[string]bool{}
@@ -178,7 +181,11 @@ func migrationsOf(ctx context.Context, db Source, t *Table) (done map[string]boo
 	}
 	bad := map[string]bool{}
 	c := newConverter(t.Name, []Column{{Name: "migration_id", Class: TextClass}, {Name: "success", Class: BoolClass}})
+	n := 0
 	err = db.Rows(ctx, t, []Column{*id, *success}, 0, func(r Row) error {
+		if n++; n > mostMigrations || len(r[0].Bytes) > 1000 {
+			return fmt.Errorf("table %s has more rows, or longer ones, than any Grafana writes (%d)", t.Name, mostMigrations)
+		}
 		if err := c.row(r); err != nil {
 			return fmt.Errorf("read %s: %w", t.Name, err)
 		}

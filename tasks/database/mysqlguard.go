@@ -1,6 +1,7 @@
 package database
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -49,6 +50,8 @@ type mysqlGuard struct {
 	// DATA LOCAL): mysqldump and mysql may send any that they can read. Go's driver
 	// refuses by itself.
 	noFiles bool
+	// answers bounds what comes afterwards; nil: nothing does.
+	answers *mysqlAnswers
 
 	shift byte        // what TLS adds to the numbers of packets
 	login bool        // the greeting has passed
@@ -105,6 +108,16 @@ func (g *mysqlGuard) Close() error {
 // Read gives the client what the server sends, as far as it may.
 func (g *mysqlGuard) Read(p []byte) (int, error) {
 	for g.read.Len() == 0 {
+		if g.over.Load() && g.answers != nil {
+			if g.answers.in == nil {
+				g.answers.in = bufio.NewReaderSize(g.wire(), 16<<10)
+			}
+			n, err := g.answers.Read(p)
+			if errors.Is(err, errNoMySQL) || errors.Is(err, errLongAnswer) || errors.Is(err, errLongRow) {
+				err = g.stop(err)
+			}
+			return n, err
+		}
 		if g.over.Load() {
 			n, err := g.wire().Read(p)
 			if g.noFiles && g.after.askForFile(p[:n]) {
@@ -237,6 +250,9 @@ func (g *mysqlGuard) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	if g.over.Load() && g.wrote.Len() == 0 {
+		if g.answers != nil {
+			g.answers.sent()
+		}
 		g.after.command()
 		return g.wire().Write(p)
 	}

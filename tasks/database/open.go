@@ -41,6 +41,7 @@ type DB struct {
 	Name, User string
 
 	version string // as the server says it
+	bounds  *bounds
 	stop    context.CancelFunc
 	// refused is what the server asked for in vain, where the driver cannot say; nil: it can.
 	refused func() error
@@ -79,15 +80,15 @@ type login struct {
 
 func open(ctx context.Context, conn fleet.Conn, l login) (*DB, error) {
 	life, stop := context.WithCancel(ctx)
-	out := &DB{Name: l.name, User: l.user, stop: stop}
+	out := &DB{Name: l.name, User: l.user, stop: stop, bounds: newBounds()}
 	var err error
 	switch l.Type {
 	case "postgres":
 		out.Kind = Postgres
-		out.DB, err = openPostgres(life, conn, l)
+		out.DB, err = openPostgres(life, conn, l, out.bounds)
 	case "mysql":
 		out.Kind = MySQL
-		out.DB, out.refused, err = openMySQL(life, conn, l)
+		out.DB, out.refused, err = openMySQL(life, conn, l, out.bounds)
 	default:
 		err = fmt.Errorf("database.type %q is not a server that hosts can share", l.Type)
 	}
@@ -98,10 +99,7 @@ func open(ctx context.Context, conn fleet.Conn, l login) (*DB, error) {
 	out.SetMaxOpenConns(4)
 	if err := out.hello(ctx); err != nil {
 		_ = out.Close()
-		if out.refused != nil && out.refused() != nil {
-			err = out.refused() // the driver knows only that the connection ended
-		}
-		return nil, classify(l, err)
+		return nil, classify(l, out.Reason(err))
 	}
 	return out, nil
 }
@@ -124,7 +122,7 @@ func (db *DB) hello(ctx context.Context) error {
 	return nil
 }
 
-func openPostgres(life context.Context, conn fleet.Conn, l login) (*sql.DB, error) {
+func openPostgres(life context.Context, conn fleet.Conn, l login, b *bounds) (*sql.DB, error) {
 	host, port, err := hostPort(l.Host, 5432)
 	if err != nil {
 		return nil, err
@@ -146,14 +144,14 @@ func openPostgres(life context.Context, conn fleet.Conn, l login) (*sql.DB, erro
 	}
 	// Names are resolved where Grafana resolves them: on the host.
 	cfg.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
-	cfg.DialFunc = boundDial(life, conn.Dial)
+	cfg.DialFunc, cfg.BuildFrontend = boundDial(life, conn.Dial), b.frontend
 	// No named prepared statements: behind a transaction pooler, which is one of
 	// the things to find out, they fail in confusing ways.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	return stdlib.OpenDB(*cfg), nil
 }
 
-func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, func() error, error) {
+func openMySQL(life context.Context, conn fleet.Conn, l login, b *bounds) (*sql.DB, func() error, error) {
 	host, port, err := hostPort(l.Host, 3306)
 	if err != nil {
 		return nil, nil, err
@@ -170,12 +168,19 @@ func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, func() 
 	}
 	dial := boundDial(life, conn.Dial)
 	if VerifiedTLS(l.Database) {
-		cfg.TLS, cfg.DialFunc = secure, dial
+		cfg.TLS = secure
+		cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &countedConn{Conn: c, answers: answers{of: b}}, nil
+		}
 		connector, err := mysql.NewConnector(cfg)
 		if err != nil {
 			return nil, nil, fmt.Errorf("prepare the MySQL login: %w", err)
 		}
-		return sql.OpenDB(connector), nil, nil
+		return sql.OpenDB(sturdy{connector}), nil, nil
 	}
 	var mu sync.Mutex
 	var last *mysqlGuard
@@ -187,6 +192,7 @@ func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, func() 
 		mu.Lock()
 		defer mu.Unlock()
 		last = guardMySQL(c, secure, false)
+		last.answers = &mysqlAnswers{answers: answers{of: b}}
 		return last, nil
 	}
 	connector, err := mysql.NewConnector(cfg)
@@ -201,7 +207,7 @@ func openMySQL(life context.Context, conn fleet.Conn, l login) (*sql.DB, func() 
 		}
 		return last.refused()
 	}
-	return sql.OpenDB(connector), refused, nil
+	return sql.OpenDB(sturdy{connector}), refused, nil
 }
 
 // noLog drops what the MySQL driver would print on the operator's terminal.
