@@ -28,7 +28,8 @@ type Command struct {
 	Stdout, Stderr io.Writer
 	// Output is how many bytes the command may write to stdout and stderr together;
 	// default 1 MiB. More ends it with an *[OutputError]. Negative: no bound, for a
-	// stream that is used up as it comes.
+	// stream that is used up as it comes. What is kept of stderr beside a Stdout has a
+	// bound of its own, 1 MiB, whatever Output says.
 	Output int64
 	// Timeout ends the remote command; default 10 s, enough for a question and little
 	// for a host to waste; negative: only ctx does. It counts from when the command

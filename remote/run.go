@@ -31,6 +31,10 @@ func (c *Client) Run(ctx context.Context, cmd Command) (Result, error) {
 	defer cancel()
 	cmd.begun = begun
 	var stdout, stderr kept
+	if cmd.Stdout != nil {
+		// The bound is for what is used up as it comes, and this is not.
+		stderr.fault = &OutputError{Host: c.target.Name, Step: cmd.step(), Limit: defaultOutput}
+	}
 	tail := &tailWriter{}
 	out, errs := orElse(cmd.Stdout, &stdout), io.Writer(&stderr)
 	if cmd.Stderr != nil {
@@ -109,13 +113,17 @@ func orElse(w, other io.Writer) io.Writer {
 // kept is a Result's output. The command's budget bounds it, and refuses what is too
 // much: cut output would be taken for the whole of it.
 type kept struct {
-	mu  sync.Mutex
-	buf []byte
+	mu    sync.Mutex
+	buf   []byte
+	fault *OutputError // when set, a bound of its own
 }
 
 func (c *kept) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.fault != nil && int64(len(c.buf)+len(p)) > c.fault.Limit {
+		return 0, c.fault
+	}
 	c.buf = append(c.buf, p...)
 	return len(p), nil
 }

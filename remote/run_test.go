@@ -95,6 +95,10 @@ func TestRunRefusesTooMuchOutput(t *testing.T) {
 	if _, err := c.Run(t.Context(), Command{Script: "head -c 20000000 /dev/zero", Stdout: &big, Output: -1}); err != nil || big != 20_000_000 {
 		t.Errorf("%d bytes, %v", big, err)
 	}
+	for _, limit := range []int64{-1, 1 << 30} { // who takes stdout as it comes keeps no gigabytes of stderr
+		_, err = c.Run(t.Context(), Command{Script: "cat /dev/zero >&2", Stdout: &big, Output: limit})
+		mustContain(t, err, "more than 1 MiB")
+	}
 }
 
 type countWriter int
