@@ -180,7 +180,7 @@ func (g *grounds) hostIn(folder, name string, answer func(net.Conn)) *hostileHos
 	h.ssh = &remotetest.Server{
 		Listen: h.address,
 		Keys:   []ssh.PublicKey{g.pub}, Shell: filepath.Join(g.dir, "login"), Dir: h.dir, NoSFTP: true, Heard: h.heard,
-		Env: []string{"HOST_DIR=" + h.dir, "PATH=" + filepath.Join(g.dir, "bin") + ":/usr/sbin:/usr/bin:/sbin:/bin", fmt.Sprintf("GRAFANA_PID=%d", os.Getpid())},
+		Env: []string{"HOST_DIR=" + h.dir, "HOME=" + h.dir, "PATH=" + filepath.Join(g.dir, "bin") + ":/usr/sbin:/usr/bin:/sbin:/bin", fmt.Sprintf("GRAFANA_PID=%d", os.Getpid())},
 	}
 	return h
 }
