@@ -134,6 +134,19 @@ func TestKnownSecretsAreFoundInEveryForm(t *testing.T) {
 	}
 }
 
+// Words that patterns find in any case are found in those that only Unicode knows, too.
+func TestLoginsAreFoundInAnyCase(t *testing.T) {
+	m := newMasker(nil)
+	for _, text := range []string{
+		"Authorization: BEARER canary1canary", "ba\u017fic canary1=canary", "pa\u017f\u017fword=canary1canary", "api-\u212aey=canary1canary", "X-TO\u212aEN=canary1canary",
+		"PWD=canary1canary", "--access_key=canary1canary",
+	} {
+		if got := m.Line(text); strings.Contains(got, "canary") {
+			t.Errorf("%q shows %q", text, got)
+		}
+	}
+}
+
 // A password that is also a name of the cluster's is hidden at its place and not in every path.
 func TestAWordThatIsPublicIsNotBlottedOut(t *testing.T) {
 	c := &inventory.Cluster{Name: "prod", Paths: inventory.Paths{Root: "/opt/grafana"}}

@@ -24,7 +24,36 @@ var (
 
 // maskBlocks hides what is a secret by its own look.
 func maskBlocks(text string) string {
-	text = privateBlock.ReplaceAllStringFunc(text, func(block string) string {
+	// Most texts have none of it, and to look for a word is cheaper than for a pattern.
+	lower := foldedWords(text)
+	if strings.Contains(text, "PRIVATE KEY-----") {
+		text = maskKeys(text)
+	}
+	text = ageKey.ReplaceAllStringFunc(text, Secret)
+	if strings.Contains(lower, "bearer") || strings.Contains(lower, "basic") {
+		text = maskLogins(text)
+	}
+	if !slices.ContainsFunc(optionWords, func(w string) bool { return strings.Contains(lower, w) }) {
+		return text
+	}
+	return option.ReplaceAllStringFunc(text, func(s string) string {
+		x := option.FindStringSubmatch(s)
+		if harmless(x[2]) || strings.HasPrefix(x[2], "[secret") {
+			return s
+		}
+		return x[1] + Secret(x[2])
+	})
+}
+
+// optionWords are those of which option needs one, as foldedWords has them.
+var optionWords = []string{"password=", "passwd=", "pwd=", "secret=", "token=", "key="}
+
+// foldedWords is a text in which a word that patterns find in any case is in lower case:
+// U+017F is an s to them.
+func foldedWords(text string) string { return strings.ReplaceAll(strings.ToLower(text), "\u017f", "s") }
+
+func maskKeys(text string) string {
+	return privateBlock.ReplaceAllStringFunc(text, func(block string) string {
 		x := privateBlock.FindStringSubmatch(block)
 		body := strings.TrimRight(x[2], "\n")
 		if strings.HasPrefix(strings.TrimSpace(body), "[secret ") {
@@ -33,20 +62,16 @@ func maskBlocks(text string) string {
 		// A line of its own for each of the key's: the text around counts on them.
 		return x[1] + Secret(body) + strings.Repeat("\n", strings.Count(x[2], "\n")) + x[3]
 	})
-	text = ageKey.ReplaceAllStringFunc(text, Secret)
-	text = bearer.ReplaceAllStringFunc(text, func(s string) string {
+}
+
+// maskLogins hides what follows Bearer or Basic in HTTP.
+func maskLogins(text string) string {
+	return bearer.ReplaceAllStringFunc(text, func(s string) string {
 		x := bearer.FindStringSubmatch(s)
 		if !strings.ContainsAny(x[3], "0123456789=") { // "basic authentication"
 			return s
 		}
 		return x[1] + x[2] + Secret(x[3])
-	})
-	return option.ReplaceAllStringFunc(text, func(s string) string {
-		x := option.FindStringSubmatch(s)
-		if harmless(x[2]) || strings.HasPrefix(x[2], "[secret") {
-			return s
-		}
-		return x[1] + Secret(x[2])
 	})
 }
 
