@@ -20,7 +20,7 @@ var sendsLogins = []string{
 	"tasks/warm.go",
 	"tasks/listener/runninglogin.go", // over the Transport that its user gives it
 	"tasks/verify/node.go",
-	"tasks/render.go", // writes it into the generation, sends nothing
+	"tasks/desired/render.go", // writes it into the generation, sends nothing
 }
 
 // unverified is a TLS connection to whoever answers.
