@@ -112,6 +112,7 @@ func streamAttacks() map[string]func(ssh.NewChannel) {
 		"sunread":    onExec(func(ch ssh.Channel, reqs <-chan *ssh.Request) { _ = remotetest.BeginScript(ch); drainRequests(reqs) }),
 		"sbefore":    onExec(flood(stdoutOf, escapes)),
 		"sstdout":    onExec(begun(flood(stdoutOf, "line\n"))),
+		"sjournal":   onExec(begun(flood(stdoutOf, "2026-11-24T12:00:01.000000+0000 h grafana[7]: level=error "+escapes+"\n"))),
 		"soneline":   onExec(begun(flood(stdoutOf, "x"))),
 		"sstderr":    onExec(begun(flood(stderrOf, escapes))),
 		"sslow":      onExec(begun(func(ch ssh.Channel, reqs <-chan *ssh.Request) { go drainRequests(reqs); onceASecond(ch) })),
@@ -352,7 +353,41 @@ func postgresAttacks() map[string]func(net.Conn) {
 			_, _ = io.WriteString(c, message('E', "SFATAL\x00C28P01\x00M"+escapes+"\x00\x00"))
 		}
 	}
+	// trusts lets in whoever comes, and answers each question with what it has to say.
+	trusts := func(say func(c net.Conn) error) func(net.Conn) {
+		return func(c net.Conn) {
+			first(c)
+			_, err := io.WriteString(c, message('R', "\x00\x00\x00\x00")+message('Z', "I"))
+			for err == nil {
+				if _, err = c.Read(make([]byte, 4096)); err == nil {
+					err = say(c)
+				}
+			}
+		}
+	}
+	column := message('1', "") + message('2', "") + message('T', "\x00\x01v\x00"+strings.Repeat("\x00", 6)+"\x00\x00\x00\x19\xff\xff\xff\xff\xff\xff\x00\x00")
 	return map[string]func(net.Conn){
+		"rows": trusts(func(c net.Conn) error {
+			_, err := io.WriteString(c, column)
+			for row := message('D', "\x00\x01\x00\x00\x75\x30"+strings.Repeat("x", 30_000)); err == nil; {
+				_, err = io.WriteString(c, row)
+			}
+			return err
+		}),
+		"row": trusts(func(c net.Conn) error {
+			_, err := io.WriteString(c, column+"D\x3f\xff\xff\xff\x00\x01\x3f\xff\xff\xf0")
+			for chunk := strings.Repeat("x", 1<<16); err == nil; {
+				_, err = io.WriteString(c, chunk)
+			}
+			return err
+		}),
+		"chatter": trusts(func(c net.Conn) error {
+			_, err := io.WriteString(c, column)
+			for n := message('S', "a\x00"+strings.Repeat("x", 30_000)+"\x00") + message('N', "M"+strings.Repeat("x", 30_000)+"\x00\x00"); err == nil; {
+				_, err = io.WriteString(c, n)
+			}
+			return err
+		}),
 		"clear":  ask(message('R', "\x00\x00\x00\x03")),
 		"md5":    ask(message('R', "\x00\x00\x00\x05salt")),
 		"huge":   ask("E\x7f\xff\xff\xffS"),
@@ -395,7 +430,35 @@ func mysqlAttacks() map[string]func(net.Conn) {
 			_, _ = io.WriteString(c, packet(6, "\xff\x15\x04#28000"+escapes))
 		}
 	}
+	// trusts lets in whoever comes, and answers each question with begin, and then with on without end.
+	trusts := func(begin, on string) func(net.Conn) {
+		return func(c net.Conn) {
+			_, _ = io.WriteString(c, greeting)
+			_, _ = c.Read(make([]byte, 4096))
+			_, err := io.WriteString(c, packet(2, "\x00\x00\x00\x02\x00\x00\x00"))
+			for err == nil {
+				if _, err = c.Read(make([]byte, 4096)); err == nil {
+					_, err = io.WriteString(c, begin)
+				}
+				for err == nil && on != "" {
+					_, err = io.WriteString(c, on)
+				}
+			}
+		}
+	}
+	column := packet(1, "\x01") + packet(2, "\x03def\x00\x00\x00\x01v\x00\x0c\x21\x00\xff\x00\x00\x00\xfd\x00\x00\x00\x00\x00")
+	rows := ""
+	for seq := range 256 {
+		rows += packet(byte(seq+3), "\xfc\x30\x75"+strings.Repeat("x", 30_000))
+	}
 	return map[string]func(net.Conn){
+		"mcolumns":  trusts(packet(1, "\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"), ""),
+		"mfields":   trusts(packet(1, "\xfd\xff\xff\xff"), ""),
+		"mshort":    trusts(packet(1, "\xff\x01"), ""),
+		"mempty":    trusts(packet(1, "\x00\xfe"), ""),
+		"mcut":      trusts(packet(1, "\x01")+packet(2, "\x03def"), ""),
+		"mrows":     trusts(column, rows),
+		"mrow":      trusts(column, packet(3, strings.Repeat("x", 0xffffff))),
 		"mclear":    answers(packet(2, "\xfemysql_clear_password\x00")),
 		"mfull":     answers(packet(2, "\x01\x04")),
 		"mold":      answers(packet(2, "\xfe")),
