@@ -6,10 +6,10 @@ LAB     := examples/lab/lab.sh
 YESFLAG := $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build check demo test test-all fuzz test-real test-world lint bench lab-up lab-down clean
+.PHONY: help build check demo test test-all fuzz test-real test-world lint bench release-dry lab-up lab-down clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/ghadeploy, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ghadeploy ./cmd/ghadeploy
@@ -38,6 +38,9 @@ fuzz: ## all fuzz targets, each for FUZZTIME (5s)
 lint: ## gofmt, go vet, staticcheck, govulncheck, gocyclo, shellcheck
 	@.ci/lint
 
+release-dry: ## build a release with its packages, twice, compare, and have lintian and rpmlint judge them (root on Debian)
+	@.ci/release-dry $(YESFLAG)
+
 bench: build ## measure beside ssh, scp and Ansible; writes bench/README.md (root on Debian)
 	@bench/run.sh $(YESFLAG)
 
@@ -48,4 +51,4 @@ lab-down: ## stop them and leave no trace
 	@$(LAB) down
 
 clean: ## remove what was built (the lab's cached root file systems stay: examples/lab/lab.sh purge)
-	rm -rf bin .cache/releases
+	rm -rf bin .cache/releases .cache/release .cache/dist
