@@ -15,16 +15,18 @@ import (
 	"github.com/ghadeploy/ghadeploy/tasks/fleet"
 )
 
-// Limit is when the last finding is there, whatever hangs; a host that is busy, and tells
-// one fact after the other, has it once more for the rest. Probe bounds one probe, so that a
-// host whose probes hang still reports all of them.
+// Limit is when the last finding is there, whatever hangs. Where a host is busy, and tells one
+// fact after the other, all probes have the time of one more after its facts; so the end is
+// after 17 seconds at most. Probe bounds one probe, so that a host whose probes hang still
+// reports all of them.
 const (
 	Limit = 10 * time.Second
 	Probe = 5 * time.Second
 	// factsWithin bounds the silence of a host whose facts are read, on which most other
-	// findings stand, and factsAtMost all of it: apply waits for a busy host too.
+	// findings stand, and factsAtMost all of it: apply waits for a busy host about as long. A host
+	// that means harm gets no more time by telling slowly.
 	factsWithin = 8 * time.Second
-	factsAtMost = 30 * time.Second
+	factsAtMost = 12 * time.Second
 )
 
 // Input is what the checks look at.
@@ -126,7 +128,7 @@ func Run(ctx context.Context, in Input) ([]Finding, error) {
 	r := &run{Input: in}
 	r.gatherFacts(ctx)
 	if r.slowest > Limit-Probe {
-		end = time.Now().Add(Limit)
+		end = time.Now().Add(Probe)
 	}
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()

@@ -191,8 +191,8 @@ func TestABusyHostIsWaitedForWhileItTells(t *testing.T) {
 		atLeast time.Duration
 		atMost  time.Duration
 	}{
-		"busy":   {20 * time.Second / lines, true, 20 * time.Second, 20*time.Second + Limit},
-		"slow":   {2 * factsAtMost / lines, false, 0, factsAtMost},
+		"busy":   {11 * time.Second / lines, true, 11*time.Second - lines, 11*time.Second + Probe},
+		"slow":   {2 * factsAtMost / lines, false, 0, factsAtMost + Probe},
 		"silent": {factsWithin + time.Second, false, factsWithin, Limit},
 	} {
 		t.Run(name, func(t *testing.T) {
