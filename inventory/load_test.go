@@ -136,7 +136,7 @@ func TestOneHostNeedsNoAlertingCluster(t *testing.T) {
 func TestMissingLocalFilesAreDiagnostics(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "there"), "x")
-	src := strings.Replace(precedence, "secret_key:", "ldap: ./no-ldap\n  provisioning: ./there\n  tls: {cert: ./there, key: .}\n  plugins: [{id: a, source: ./no.zip}, {id: b, source: \"https://x/b.zip\"}]\n  secret_key:", 1) + "hooks: {on_failure: ./no-hook.sh now, after_run: echo}\n"
+	src := strings.Replace(precedence, "secret_key:", "ldap: ./no-ldap\n  provisioning: ./there\n  tls: {cert: ./there, key: .}\n  plugins: [{id: a, source: ./no.zip}, {id: b, source: \"https://x/b.zip\", sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}]\n  secret_key:", 1) + "hooks: {on_failure: ./no-hook.sh now, after_run: echo}\n"
 	_, err := Parse(t.Context(), filepath.Join(dir, "i.yaml"), []byte(src), Options{})
 	var ds Diagnostics
 	if !errors.As(err, &ds) || len(ds) != 5 {
