@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -45,20 +46,10 @@ func NewStore(sink event.Sink) Store {
 // version or architecture is not what was asked for, is an *[Error].
 func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arch, dir string) (desired.Release, error) {
 	src := strings.NewReplacer("{version}", version, "{arch}", arch, "{os}", "linux").Replace(art.Source)
-	want := strings.ToLower(art.SHA256[arch])
-	if want == "" {
-		want = strings.ToLower(art.SHA256[""])
-	}
 	isURL := strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
-	var err error
-	if want == "" && strings.HasPrefix(src, "http://") {
-		return desired.Release{}, &Error{fmt.Sprintf("grafana.artifact.sha256 has no checksum for %s, and by http:// anybody on the way can replace the release and the one beside it", arch),
-			fmt.Sprintf("get it once by a way that you trust: sha256sum FILE, then %s under grafana.artifact.sha256 in INVENTORY", arch)}
-	}
-	if isURL && want == "" {
-		if want, err = s.published(ctx, src); err != nil {
-			return desired.Release{}, err
-		}
+	want, err := s.wantedSum(ctx, art, arch, src)
+	if err != nil {
+		return desired.Release{}, err
 	}
 	if isURL && art.Delivery == "pull" {
 		return pulled(version, arch, want, src)
@@ -81,6 +72,25 @@ func (s Store) Release(ctx context.Context, art inventory.Artifact, version, arc
 			"compare both with " + w.page() + ", then download it again or correct grafana.artifact.sha256 in INVENTORY"}
 	}
 	return r, w.matches(r)
+}
+
+// wantedSum is the SHA-256 that a release must have: the inventory's, else for a URL the
+// one that is published beside it; empty for a file of which nobody said one.
+func (s Store) wantedSum(ctx context.Context, art inventory.Artifact, arch, src string) (string, error) {
+	sum := strings.ToLower(cmp.Or(art.SHA256[arch], art.SHA256[""]))
+	switch {
+	case sum != "":
+		return sum, nil
+	case strings.HasPrefix(src, "http://"):
+		return "", &Error{
+			fmt.Sprintf("grafana.artifact.sha256 has no checksum for %s, and by http:// anybody on the way can replace the release"+
+				" and the one beside it", arch),
+			fmt.Sprintf("get it once by a way that you trust: sha256sum FILE, then %s under grafana.artifact.sha256 in INVENTORY", arch),
+		}
+	case strings.HasPrefix(src, "https://"):
+		return s.published(ctx, src)
+	}
+	return "", nil
 }
 
 // inspect reads an archive once and remembers what it holds.

@@ -25,7 +25,7 @@ const (
 const maxDials = 200
 
 // errManyNodes ends a client whose Redis names more nodes than any cluster has.
-var errManyNodes = errors.New("Redis names more than 200 nodes")
+var errManyNodes = errors.New("more than 200 nodes are named by Redis")
 
 // errTooMuch ends a connection whose replies are out of proportion.
 var errTooMuch = errors.New("the reply from Redis is larger than any that was asked for")
