@@ -199,7 +199,11 @@ func TestFirstMistakesEndAtOneNextStep(t *testing.T) {
 				_ = os.Mkdir(plain, 0o755)
 				remotetest.WriteFile(t, filepath.Join(plain, "id"), "#!/bin/sh\n[ \"$1\" = -u ] && echo 1000 || exec /usr/bin/id \"$@\"\n", 0o755)
 				remotetest.WriteFile(t, filepath.Join(plain, "sudo"), "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n", 0o755)
-				h.ssh.Env[1] = strings.Replace(h.ssh.Env[1], "PATH=", "PATH="+plain+":", 1)
+				for i, v := range h.ssh.Env {
+					if path, is := strings.CutPrefix(v, "PATH="); is {
+						h.ssh.Env[i] = "PATH=" + plain + ":" + path
+					}
+				}
 			},
 			make: func(_ *testing.T, n *newcomer) { n.write("user: root", "user: ops") }},
 		{name: "no archive", code: exitCheck, says: "is not there", next: "https://grafana.com/grafana/download/10.3.1 (edition OSS)",
