@@ -177,6 +177,9 @@ type Database struct {
 	ConnMaxLifetime int // seconds; 0: as Grafana's default
 	Create          *Credentials
 	Backup          Backup
+	// Rehearsal is an empty database on the same server that upgrades are rehearsed in;
+	// empty: one that Create makes and drops.
+	Rehearsal string
 }
 
 // Credentials of a database administrator.
@@ -290,6 +293,9 @@ type Rollout struct {
 	// Major is how an upgrade goes that old and new must not serve side by side for:
 	// "handover", "one-first", or "auto", which decides by what was measured.
 	Major string
+	// Rehearse says whether upgrades are rehearsed on a copy first: "always", "never", or
+	// "auto", where a major version or a one-way step is crossed.
+	Rehearse string
 }
 
 // Hooks are local commands; paths are absolute. Each gets JSON on stdin.

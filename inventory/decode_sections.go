@@ -123,6 +123,7 @@ func (d *decoder) database(n *node) Database {
 		db.Create = &Credentials{User: d.text(create.get("user"), ""), Password: d.secret(create.get("password"))}
 	}
 	b := n.get("backup")
+	db.Rehearsal = d.text(n.get("rehearsal"), "")
 	db.Backup = Backup{On: d.text(b.get("on"), ""), Keep: d.integer(b.get("keep"), 5), Command: d.text(b.get("command"), ""), Dir: d.text(b.get("dir"), "/var/lib/ghadeploy/backups")}
 	if db.Backup.On == "local" {
 		db.Backup.On = "operator"
@@ -216,7 +217,7 @@ func (d *decoder) rollout(n *node) Rollout {
 		Canary: d.boolean(n.get("canary")), PauseAfter: d.integer(n.get("pause_after"), 0),
 		Bake: d.duration(n.get("bake"), 0), Drain: d.duration(n.get("drain"), 10*time.Second),
 		GateTimeout: d.duration(n.get("gate_timeout"), 2*time.Minute), StartTimeout: d.duration(n.get("start_timeout"), 30*time.Minute),
-		OnFailure: d.text(n.get("on_failure"), "rollback"), Major: d.text(n.get("major"), "auto"),
+		OnFailure: d.text(n.get("on_failure"), "rollback"), Major: d.text(n.get("major"), "auto"), Rehearse: d.text(n.get("rehearse"), "auto"),
 	}
 	if len(r.Batch) == 0 {
 		r.Batch = []string{"1"}

@@ -116,6 +116,9 @@ func (d *decoder) databaseRules(c *Cluster, n *node) {
 	}
 	d.poolRules(db, n)
 	d.databaseTLSRules(db, n)
+	if r := n.get("rehearsal"); r != nil && strings.EqualFold(db.Rehearsal, db.Name) {
+		d.rep.hintf(r.pos, "name an empty database of its own", "database.rehearsal is the database that Grafana uses: a rehearsal empties it")
+	}
 	if on := n.find("backup", "on"); on != nil && db.Backup.On != "" && db.Backup.On != "operator" && c.Host(db.Backup.On) == nil {
 		d.rep.hintf(on.pos, didYouMean(db.Backup.On, hostNames(c.Hosts)), "database.backup.on names the unknown host %q", db.Backup.On)
 	}

@@ -163,5 +163,6 @@ func (t tables) database() *item {
 			key("command", &item{kind: textKind, command: true, doc: "Replaces the built-in dump; run by sh on that host.", example: "/usr/local/bin/dump-grafana"}),
 			key("dir", formatted(t.path, "Where dumps lie on the host; with on: operator, on this machine.").with("/var/lib/ghadeploy/backups", "")),
 		)),
+		key("rehearsal", text("An empty database on the same server, of the same user, that upgrades are rehearsed in; without it create makes one and drops it.").with("", "grafana_rehearsal")),
 	)
 }

@@ -103,6 +103,7 @@ func (t tables) rollout() *item {
 		key("start_timeout", formatted(t.duration, "Deadline of a start, migrations included.").with("30m", "")),
 		key("on_failure", choice("rollback puts the failed host back when no migration ran.", "rollback", "rollback", "stop", "continue")),
 		key("major", choice("A new major version: the first host takes over when it is ready (handover), or all but one are stopped before (one-first).", "auto", "auto", "handover", "one-first")),
+		key("rehearse", choice("An upgrade first on a copy of the database: where a major version or a one-way step is crossed and it can be done (auto), of every upgrade, or never.", "auto", "auto", "always", "never")),
 	)
 }
 

@@ -172,6 +172,9 @@ func (r *Runner) execute(ctx context.Context, p *picture, plan *Plan, held *lock
 	if r.stopped() {
 		return interruptedError{next: resumeCommand(plan, nil)}
 	}
+	if err := r.rehearseFirst(ctx, p, plan, held); err != nil {
+		return err
+	}
 	// The dump comes last before the first turn, so that it misses as little as possible.
 	if err := r.before(ctx, p, plan, true); err != nil {
 		return err
@@ -212,7 +215,7 @@ func (r *Runner) stopped() bool {
 // balancers first, the dump once everything is staged.
 func (r *Runner) before(ctx context.Context, p *picture, plan *Plan, dump bool) error {
 	for _, a := range plan.Before {
-		if (a.Kind == ActionBackup) != dump {
+		if (a.Kind == ActionBackup) != dump || a.Kind == ActionRehearse {
 			continue
 		}
 		start := time.Now()

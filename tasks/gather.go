@@ -42,7 +42,9 @@ type picture struct {
 	absent map[string]error
 	// server is the database server, where it was asked.
 	server databaseServer
-	mu     sync.Mutex
+	// rehearsed is what hosts know of the last rehearsal of this upgrade; nil: nothing.
+	rehearsed *LastRehearsal
+	mu        sync.Mutex
 	// shown are the texts of the hosts' current files, where they were read.
 	shown map[string]map[string][]byte
 	// reach is what was read for changes that reach beyond a restart; nil: not looked at.
@@ -62,6 +64,7 @@ func (r *Runner) gather(ctx context.Context, w want) (*picture, error) {
 		return nil, err
 	}
 	r.readServer(ctx, p, w)
+	r.readRehearsal(ctx, p, w)
 	if err := r.withReach(ctx, p); err != nil {
 		return nil, err
 	}
@@ -247,7 +250,7 @@ func (r *Runner) plan(ctx context.Context, p *picture, w want) (*Plan, error) {
 		cluster: r.c, command: r.o.Command, selected: r.selected(), desired: p.desired, before: p.before,
 		facts: map[string]*Facts{}, old: map[string]map[string][]byte{}, balancer: map[string]string{},
 		allowDowngrade: r.o.AllowDowngrade, noBackup: r.o.NoBackup, here: database.OperatorHas(r.c.Database.Type),
-		allowKnownBad: r.o.AllowKnownBad, server: p.server, lines: r.readLines(ctx, p), reach: p.reach.changes(), allow: r.o.Allow,
+		allowKnownBad: r.o.AllowKnownBad, server: p.server, rehearsed: p.rehearsed, lines: r.readLines(ctx, p), reach: p.reach.changes(), allow: r.o.Allow,
 		absent: p.absent,
 	}
 	in.hereDir, _ = database.OperatorDir(r.c.Database, r.c.Name)

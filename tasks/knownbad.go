@@ -105,8 +105,10 @@ func refuseBad(command string, bad []grafana.Bad) error {
 		}
 	}
 	next := "set grafana.version to " + take.String()
-	if strings.HasPrefix(command, "upgrade") {
-		next = "ghadeploy upgrade INVENTORY --to " + take.String()
+	for _, c := range []string{"upgrade", "rehearse"} {
+		if strings.HasPrefix(command, c) {
+			next = "ghadeploy " + c + " INVENTORY --to " + take.String()
+		}
 	}
 	return &UsageError{strings.Join(texts, "; ") + "; nothing was touched; next: " + next + " (--allow-known-bad goes on all the same)"}
 }

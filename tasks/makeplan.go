@@ -40,6 +40,7 @@ type planInput struct {
 	hereDir       string
 	allowKnownBad bool
 	server        databaseServer
+	rehearsed     *LastRehearsal
 	// reach are the changes that reach beyond a restart, and allow those that are meant.
 	reach  []reach.Change
 	allow  map[reach.Kind]bool
@@ -91,7 +92,7 @@ func makePlan(in planInput) (*Plan, error) {
 // seal gives the plan the hash that a saved plan is compared by.
 func (p *Plan) seal() error {
 	c := *p
-	c.Hash, c.Estimate = "", 0
+	c.Hash, c.Estimate, c.Rehearsed = "", 0, nil
 	c.Reach = withoutCounts(p.Reach)
 	c.Policy.PauseAfter = 0 // who asks when changes nothing of what is done
 	b, err := json.Marshal(c)

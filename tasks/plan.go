@@ -155,6 +155,8 @@ type Plan struct {
 	// Reach are the changes whose effect goes beyond a restart of the hosts.
 	Reach    []reach.Change `json:"reach,omitempty"`
 	Warnings []string       `json:"warnings,omitempty"`
+	// Rehearsed is what the last rehearsal of this very upgrade found; nil: none is known.
+	Rehearsed *LastRehearsal `json:"last_rehearsal,omitempty"`
 	// Estimate is the expected duration in seconds, from the journal; 0: unknown.
 	Estimate float64 `json:"estimate_seconds,omitempty"`
 	// arguments are those of the command that made it, for the command that goes on.

@@ -152,6 +152,9 @@ func (p *Plan) changeVersion(in planInput, from, to grafana.Version) error {
 	if up.Kind == grafana.OneFirst && len(in.cluster.Hosts) > 1 {
 		p.notSideBySide(in, from, to)
 	}
+	if err := p.setRehearsal(in, from, to, up); err != nil {
+		return err
+	}
 	b := in.cluster.Database.Backup
 	p.Policy.Backup = !in.noBackup && (up.Dump || b.On != "" || b.Command != "")
 	if p.Policy.Backup {

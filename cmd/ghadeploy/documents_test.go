@@ -102,6 +102,7 @@ func jsonCases() []jsonCase {
 		{schema: "lock", args: "unlock prod.yaml"},
 		{schema: "backup", args: "backup prod.yaml"},
 		{schema: "backup", args: "backup prod.yaml --list"},
+		{schema: "rehearse", args: "rehearse prod.yaml --to 10.4.0"},
 		{schema: "copy", args: "database copy --from sqlite:grafana.db --to prod.yaml --yes"},
 		{schema: "restore", args: "restore prod.yaml --dump /a.dump --yes"},
 		{schema: "targets", args: "targets prod.yaml --limit all"},

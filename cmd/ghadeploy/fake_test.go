@@ -147,6 +147,13 @@ func (f *fakeRunner) Releases(context.Context) ([]tasks.HostReleases, error) {
 	return []tasks.HostReleases{{Host: "h1", Generations: []tasks.GenerationInfo{{ID: "3f2a91c0b7d2", Version: "10.3.1", Created: then, Running: true}}}, {Host: "h2"}}, f.fail
 }
 
+func (f *fakeRunner) Rehearse(_ context.Context, version string) (*tasks.Rehearsal, error) {
+	return &tasks.Rehearsal{
+		Run: "20261124-1", Cluster: f.cluster.Name, From: "10.3.1", To: version, Time: then, Host: "h1", Copy: "grafana_ghadeploy_rehearsal", OK: f.fail == nil,
+		Migrations: 172, MigrationSeconds: 8.4, StartSeconds: 12.5, Outages: []tasks.PolicyOutage{{Policy: tasks.PolicyOneFirst, Planned: true, Seconds: 12.5, Text: "about 12.5s"}},
+	}, f.fail
+}
+
 func (f *fakeRunner) Lock(context.Context, string) error { return f.fail }
 func (f *fakeRunner) Unlock(context.Context, bool) error {
 	if errors.Is(f.fail, errPanics) {

@@ -56,6 +56,7 @@ var hostileRecipes = map[string]hostileRecipe{
 	"lock":          {args: []string{"lock", "INVENTORY"}, looks: true, each: true},
 	"logs":          {args: []string{"logs", "INVENTORY"}, looks: true, each: true},
 	"plan":          {args: []string{"plan", "INVENTORY"}, looks: true, database: true},
+	"rehearse":      {args: []string{"rehearse", "INVENTORY", "--to", "10.3.1"}, database: true},
 	"releases":      {args: []string{"releases", "INVENTORY"}, looks: true, each: true},
 	"remove":        {args: []string{"remove", "INVENTORY", "HOST", "--yes"}},
 	"restart":       {args: []string{"restart", "INVENTORY", "--yes"}},

@@ -114,7 +114,7 @@ func (a *app) commands() []*cobra.Command {
 			a.initCommand(), a.importCommand(), a.validateCommand(), a.docsCommand(), a.schemaCommand(), a.secretsCommand(), a.trustCommand(),
 		}},
 		{groupChange, []*cobra.Command{
-			a.checkCommand(), a.planCommand(), a.applyCommand(), a.upgradeCommand(), a.restartCommand(), a.rollbackCommand(), a.removeCommand(),
+			a.checkCommand(), a.planCommand(), a.applyCommand(), a.rehearseCommand(), a.upgradeCommand(), a.restartCommand(), a.rollbackCommand(), a.removeCommand(),
 		}},
 		{groupSee, []*cobra.Command{
 			a.statusCommand(), a.verifyCommand(), a.logsCommand(), a.execCommand(), a.historyCommand(), a.releasesCommand(), a.diffCommand(), a.targetsCommand(),

@@ -21,6 +21,7 @@ type runner interface {
 	PlanUpgrade(ctx context.Context, version string) (*tasks.Plan, error)
 	Apply(context.Context) (*tasks.Result, error)
 	Upgrade(ctx context.Context, version string) (*tasks.Result, error)
+	Rehearse(ctx context.Context, version string) (*tasks.Rehearsal, error)
 	Restart(context.Context) (*tasks.Result, error)
 	Rollback(ctx context.Context, generation, withDatabase string) (*tasks.Result, error)
 	Stop(context.Context) (*tasks.Result, error)

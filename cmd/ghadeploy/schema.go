@@ -41,6 +41,7 @@ func documents() map[string]any {
 		"logs":      tasks.LogLine{}, // one a line
 		"lock":      lockResult{},    // and unlock
 		"backup":    backupResult{},
+		"rehearse":  rehearseResult{},
 		"restore":   restoreResult{},
 		"copy":      databaseCopyResult{}, // database copy
 		"trust":     trustResult{},

@@ -31,6 +31,8 @@ type Node struct {
 	// Fingerprint stands for a secret in [Rendered.Shown]; the caller owns the
 	// key that makes it useless to guess from. nil shows "<secret>".
 	Fingerprint func(secret string) string
+	// Aside, where it is not nil, makes this a Grafana on the side.
+	Aside *Aside
 }
 
 // Section is a [section] with its keys, in order.

@@ -67,6 +67,9 @@ func (n Node) settings() (*settings, error) {
 	s.rest()
 	s.extra()
 	s.toggles()
+	if n.Aside != nil {
+		s.aside(*n.Aside)
+	}
 	s.contradictions()
 	s.check()
 	return s, nil

@@ -28,6 +28,9 @@ func (t PlanText) policy(b *strings.Builder, p *tasks.Plan) {
 	if pol.Backup {
 		t.fact(b, "backup", "the database is dumped before the first turn")
 	}
+	if l := p.Rehearsed; l != nil {
+		t.fact(b, "rehearsed", fmt.Sprintf("%s -> %s on %s: %s", l.From, l.To, clockDate(l.Time), l.Found))
+	}
 	switch {
 	case pol.Canary && pol.Bake > 0:
 		t.fact(b, "canary", "the first batch is watched for "+span(pol.Bake)+" before the next begins")

@@ -16,10 +16,11 @@ import (
 )
 
 // Statements that empty a schema. What a later version made is in no older dump:
-// left behind, it would stop that version's migrations the next time.
+// left behind, it would stop that version's migrations the next time. The mark of a
+// scratch database stays.
 const (
 	wipePostgres = `DO $wipe$ DECLARE r record; BEGIN
-FOR r IN SELECT c.relkind, c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r','p','v','m') LOOP
+FOR r IN SELECT c.relkind, c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r','p','v','m') AND c.relname <> '` + scratchMark + `' LOOP
   IF to_regclass(r.name::text) IS NOT NULL THEN
     EXECUTE 'DROP ' || CASE r.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'TABLE ' END || r.name || ' CASCADE';
   END IF;
@@ -33,7 +34,7 @@ FOR r IN SELECT p.oid::regprocedure AS name FROM pg_proc p WHERE p.pronamespace 
 END LOOP;
 END $wipe$;
 `
-	wipeMySQL = "SELECT CONCAT(IF(TABLE_TYPE='VIEW','DROP VIEW ','DROP TABLE '), '`', REPLACE(TABLE_NAME,'`','``'), '`;') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE();\n"
+	wipeMySQL = "SELECT CONCAT(IF(TABLE_TYPE='VIEW','DROP VIEW ','DROP TABLE '), '`', REPLACE(TABLE_NAME,'`','``'), '`;') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME <> '" + scratchMark + "';\n"
 )
 
 // Restore puts a dump on host back into the database and removes everything else

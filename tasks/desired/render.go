@@ -31,7 +31,11 @@ const (
 // of. ips are the resolved addresses of all hosts by name: Grafana takes no
 // host name as an advertise address (grafana/grafana#45060).
 func Node(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips map[string]string, defaults []byte) grafana.Node {
-	current := path.Join(c.Paths.Root, "current")
+	return nodeBelow(c, h, v, ips, defaults, path.Join(c.Paths.Root, "current"))
+}
+
+// nodeBelow is Node with its files below another folder than that of the current generation.
+func nodeBelow(c *inventory.Cluster, h *inventory.Host, v grafana.Version, ips map[string]string, defaults []byte, current string) grafana.Node {
 	l := Listens(h)
 	subPath, _ := h.Config.Get("server", "serve_from_sub_path")
 	n := grafana.Node{
