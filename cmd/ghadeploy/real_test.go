@@ -193,7 +193,7 @@ func outcome(code int, cause string) error {
 	return fmt.Errorf("exit %d: %s", code, cause)
 }
 
-// cause is what each host failed with, in the order told.
+// cause is what each host failed with, and what to do next, in the order told.
 func (r *toolRun) cause() string {
 	if r.last.Error == nil {
 		return r.stderr.String()
@@ -202,6 +202,9 @@ func (r *toolRun) cause() string {
 	for _, f := range r.last.Error.Failures {
 		for _, d := range f.Diagnostics {
 			f.Message += ": " + d.Message
+		}
+		if f.Next != "" {
+			f.Message += "; next: " + f.Next
 		}
 		all = append(all, strings.TrimSpace(f.Host+" "+f.Message))
 	}
