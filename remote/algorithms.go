@@ -102,8 +102,8 @@ func (e *AlgorithmError) Error() string {
 
 func (e *AlgorithmError) hint() string {
 	if len(e.Old) > 0 {
-		return "update its sshd, or allow " + strings.Join(e.Old,
-			", ") + " for this host: ssh: {legacy_algorithms: true} (SHA-1, which is forgeable)"
+		return "update its sshd, or allow " + strings.Join(e.Old, ", ") +
+			" for this host: ssh: {legacy_algorithms: true} (SHA-1, which is forgeable)"
 	}
 	return "update its sshd; see ssh -vv " + e.Address
 }

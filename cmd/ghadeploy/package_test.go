@@ -81,7 +81,7 @@ func TestPackagedUnitsRunAPlan(t *testing.T) {
 	// It wants the program to be there.
 	dir := t.TempDir()
 	service := strings.Replace(string(text), "/usr/bin/ghadeploy", "/bin/true", 1)
-	timer, err := os.ReadFile(filepath.Join(folder, "ghadeploy-drift@.timer"))
+	timer, err := os.ReadFile(filepath.Join("..", "..", "examples", "fleet", "drift", "ghadeploy-drift@.timer"))
 	if err != nil {
 		t.Fatal(err)
 	}

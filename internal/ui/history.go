@@ -46,8 +46,8 @@ func WriteRun(w io.Writer, s Style, columns int, r journal.Run) error {
 		fmt.Fprintf(&b, "  %s%s\n", s.Faint(pad(h, 11)), runOutcome(s, r.Hosts[h]))
 	}
 	if len(r.Doubts) > 0 {
-		fmt.Fprintf(&b, "  %s\n", s.Warn("the journal of "+strings.Join(r.Doubts,
-			", ")+" tells another beginning or end of this run: it was away, or it lies"))
+		fmt.Fprintf(&b, "  %s\n", s.Warn("the journal of "+strings.Join(r.Doubts, ", ")+
+			" tells another beginning or end of this run: it was away, or it lies"))
 	}
 	rows := make([][]string, 0, len(r.Entries))
 	for _, e := range r.Entries {

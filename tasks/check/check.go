@@ -16,8 +16,8 @@ import (
 )
 
 // Limit is when the last finding is there, whatever hangs. Where a host is busy, and tells one
-// fact after the other, all probes have the time of one more after its facts; so the end is
-// after 17 seconds at most. Probe bounds one probe, so that a host whose probes hang still
+// fact after the other, what is looked at after its facts has as long as one probe; so the
+// end is after 17 seconds at most. Probe bounds one probe, so that a host whose probes hang still
 // reports all of them.
 const (
 	Limit = 10 * time.Second

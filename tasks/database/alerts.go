@@ -35,8 +35,8 @@ func (db *DB) Alerts(ctx context.Context) (Alerts, error) {
 	var states, rules, at, today int64
 	err := db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM alert_instance), (SELECT count(*) FROM alert_rule), `+now+`,
   COALESCE((SELECT max(i.current_state_since) FROM alert_instance i JOIN alert_rule r ON r.org_id = i.rule_org_id AND r.uid = i.rule_uid
-    WHERE i.current_state = 'Normal' AND i.current_state_since > `+written+` + 2 * r.interval_seconds), 0)`).Scan(&states, &rules, &today,
-		&at)
+    WHERE i.current_state = 'Normal' AND i.current_state_since > `+written+` + 2 * r.interval_seconds), 0)`).
+		Scan(&states, &rules, &today, &at)
 	switch {
 	case noTable(err):
 		return a, nil

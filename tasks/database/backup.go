@@ -241,8 +241,9 @@ sh -c "$1" >&2
 
 // dumpByCommand runs the operator's own command as root on host. It gets no
 // password: where it needs one it has its own.
-func dumpByCommand(ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string) (Backup,
-	error) {
+func dumpByCommand(
+	ctx context.Context, host fleet.Host, db inventory.Database, opts BackupOptions, b Backup, final string,
+) (Backup, error) {
 	args := []string{opts.Cluster, opts.Version, db.Type, db.Host, db.Name, db.User,
 		final, familyPattern(opts.Cluster), keep(db, opts), db.Backup.Command}
 	res, err := host.Run(ctx, remote.Command{Script: commandScript + finishScript, Args: args, Become: true, Timeout: -1, LowPriority: true,

@@ -40,8 +40,8 @@ func (db *DB) Migrations(ctx context.Context) (Migrations, error) {
 			at = "CAST(UNIX_TIMESTAMP(timestamp) AS SIGNED)"
 		}
 		var seconds int64
-		if err := db.QueryRowContext(ctx, "SELECT migration_id, "+at+" FROM migration_log ORDER BY id DESC LIMIT 1").Scan(&m.LatestID,
-			&seconds); err != nil {
+		if err := db.QueryRowContext(ctx, "SELECT migration_id, "+at+" FROM migration_log ORDER BY id DESC LIMIT 1").
+			Scan(&m.LatestID, &seconds); err != nil {
 			return m, fmt.Errorf("read migration_log: %w", serverError(err))
 		}
 		m.LatestAt = time.Unix(seconds, 0).UTC()

@@ -107,18 +107,26 @@ func MayNotLook(err error) bool {
 
 // existing tells whether role and database are there.
 func (db *DB) existing(ctx context.Context, want inventory.Database) (role, database bool, err error) {
-	roles, databases := `SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1`, `SELECT count(*) > 0 FROM pg_database WHERE datname = $1`
+	roles := `SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1`
 	if db.Kind != Postgres {
-		roles, databases = `SELECT count(*) > 0 FROM mysql.user WHERE user = ?`,
-			`SELECT count(*) > 0 FROM information_schema.schemata WHERE schema_name = ?`
+		roles = `SELECT count(*) > 0 FROM mysql.user WHERE user = ?`
 	}
 	if role, err = scan[bool](ctx, db, roles, want.User); err != nil {
 		return false, false, fmt.Errorf("look for database role %s as %s: %w", want.User, db.User, err)
 	}
-	if database, err = scan[bool](ctx, db, databases, want.Name); err != nil {
+	if database, err = db.hasDatabase(ctx, want.Name); err != nil {
 		return false, false, fmt.Errorf("look for database %s as %s: %w", want.Name, db.User, err)
 	}
 	return role, database, nil
+}
+
+// hasDatabase tells whether the server has a database of that name.
+func (db *DB) hasDatabase(ctx context.Context, name string) (bool, error) {
+	query := `SELECT count(*) > 0 FROM pg_database WHERE datname = $1`
+	if db.Kind != Postgres {
+		query = `SELECT count(*) > 0 FROM information_schema.schemata WHERE schema_name = ?`
+	}
+	return scan[bool](ctx, db, query, name)
 }
 
 // Create makes the role and the database when they are absent, with db.Create's

@@ -86,7 +86,7 @@ func createScratch(ctx context.Context, conn fleet.Conn, db, scratch inventory.D
 		return fmt.Errorf("database.create: %w", err)
 	}
 	defer admin.Close()
-	there, err := admin.hasDatabase(ctx, scratch.Name)
+	there, err := admin.hasScratch(ctx, scratch)
 	if err != nil {
 		return err
 	}
@@ -96,12 +96,8 @@ func createScratch(ctx context.Context, conn fleet.Conn, db, scratch inventory.D
 	return admin.scratchInMySQL(ctx, own, scratch, there)
 }
 
-func (db *DB) hasDatabase(ctx context.Context, name string) (bool, error) {
-	query := `SELECT count(*) > 0 FROM pg_database WHERE datname = $1`
-	if db.Kind != Postgres {
-		query = `SELECT count(*) > 0 FROM information_schema.schemata WHERE schema_name = ?`
-	}
-	there, err := scan[bool](ctx, db, query, name)
+func (db *DB) hasScratch(ctx context.Context, scratch inventory.Database) (bool, error) {
+	there, err := db.hasDatabase(ctx, scratch.Name)
 	if err != nil {
 		return false, fmt.Errorf("look for it as %s: %w", db.User, serverError(err))
 	}
@@ -249,7 +245,7 @@ func dropMade(ctx context.Context, conn fleet.Conn, db, scratch inventory.Databa
 		return false, fmt.Errorf("database.create: %w", err)
 	}
 	defer admin.Close()
-	there, err := admin.hasDatabase(ctx, scratch.Name)
+	there, err := admin.hasScratch(ctx, scratch)
 	if err != nil || !there {
 		return false, err
 	}

@@ -159,8 +159,9 @@ func (n *node) once(ctx context.Context, method, path string, body, out any, edi
 }
 
 // send does one request with the given cookies.
-func (n *node) send(ctx context.Context, method, path, cookie string, body any, edit ...func(*http.Request)) (*http.Response, []byte,
-	error) {
+func (n *node) send(
+	ctx context.Context, method, path, cookie string, body any, edit ...func(*http.Request),
+) (*http.Response, []byte, error) {
 	req, err := request(ctx, method, n.base+path, cookie, body)
 	if err != nil {
 		return nil, nil, err
